@@ -1,0 +1,43 @@
+"""The only reader of real time and of randomness: everything else is given a Clock."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """The machine's clock and the kernel's entropy, as the Clock port."""
+
+    def now(self) -> datetime:
+        """Return the present, aware, UTC, cut to the millisecond."""
+        present = datetime.now(UTC)
+        return present.replace(microsecond=present.microsecond // 1000 * 1000)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, from an arbitrary start."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        await asyncio.sleep(seconds)
+
+    async def wait(self, event: asyncio.Event, timeout_seconds: float) -> bool:
+        """Return True once `event` is set, False after `timeout_seconds`."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await event.wait()
+        except TimeoutError:
+            return event.is_set()
+        return True
+
+    def entropy(self, size: int) -> bytes:
+        """Return `size` bytes that nobody can guess."""
+        return os.urandom(size)
+
+    def draw(self) -> float:
+        """Return a number in [0, 1): for jitter, not for secrets."""
+        return random.random()  # noqa: S311 - jitter

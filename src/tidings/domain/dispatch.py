@@ -1,0 +1,97 @@
+"""What the dispatcher keeps: states, debts, attempts, settlements (mechanics D1, D2, D6)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from tidings.domain.filter import Revision
+
+
+class DispatchState(msgspec.Struct, frozen=True, kw_only=True):
+    """One row a webhook: how far it was matched and notified (mechanics D1)."""
+
+    bucket: int
+    webhook_id: str
+    matched: int
+    notified: int
+
+
+class Debt(msgspec.Struct, frozen=True, kw_only=True):
+    """A ping that is owed since an attempt failed, or since one held the checkpoint (D2)."""
+
+    bucket: int
+    webhook_id: str
+    owed_through: int
+    failures: int
+    next_attempt_at: datetime
+    since_at: datetime
+    """The first failure in a row, or when it began to wait."""
+    last_error: str
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try at sending a notification, for people to look at."""
+
+    bucket: int
+    webhook_id: str
+    attempted_at: datetime
+    notification_id: str
+    covered: int
+    status: int | None
+    error: str | None
+    elapsed_ms: int
+
+
+class ReadNote(msgspec.Struct, frozen=True, kw_only=True):
+    """That a page was listed: by which key, up to where, and whether it left more behind."""
+
+    bucket: int
+    webhook_id: str
+    account: str
+    key_id: str
+    listed_at: datetime
+    read_position: int
+    """The page's token."""
+    has_more: bool
+    asked: int | None
+    """The position of the token that the request carried; None where it carried none."""
+
+
+class Tracked(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook as the dispatcher holds it in memory: what matching and slots need."""
+
+    bucket: int
+    webhook_id: str
+    account: str
+    solution: str
+    enabled: bool
+    url: str | None
+    revision: int
+    revisions: tuple[Revision, ...]
+    start_position: int
+    read_position: int
+    listed_by: str | None
+
+
+class BucketState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a new holder of a bucket needs."""
+
+    bucket: int
+    checkpoint: int
+    webhooks: tuple[Tracked, ...]
+    states: tuple[DispatchState, ...]
+    debts: tuple[Debt, ...]
+
+
+class BucketSettlement(msgspec.Struct, frozen=True, kw_only=True):
+    """What one transaction writes for a bucket, fenced by its lease's epoch (D2, D6)."""
+
+    bucket: int
+    epoch: int
+    checkpoint: int
+    states: tuple[DispatchState, ...] = ()
+    debts: tuple[Debt, ...] = ()
+    paid: tuple[str, ...] = ()
+    """Webhooks whose debt is deleted."""

@@ -1,0 +1,42 @@
+"""Instants: aware UTC datetimes to the millisecond, and the contract's text for them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def to_milliseconds(instant: datetime) -> int:
+    """Return whole milliseconds since 1970 (UTC) of an aware datetime."""
+    return (instant - _EPOCH) // _MILLISECOND
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    """Return the aware UTC datetime of milliseconds since 1970."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def format_instant(instant: datetime) -> str:
+    """Print an instant as the contract does: `2023-06-21T21:14:06.263Z` (contract 1.3)."""
+    utc = instant.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an ISO 8601 date and time with its offset, as an aware UTC datetime.
+
+    Raises ValueError for anything else, for a time without an offset, and for one that leaves the
+    years 1970 to 9998 when it is turned to UTC.
+    """
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        raise ValueError("a time needs its offset, such as Z")
+    try:
+        utc = parsed.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("out of range") from error
+    if not 1970 <= utc.year <= 9998:
+        raise ValueError("out of range")
+    return utc

@@ -1,0 +1,147 @@
+"""Every bound in one file: its unit in its name or its sentence, and why it is what it is.
+
+Those that an operator may want to move are settings too (`config.py`), with these as defaults.
+"""
+
+from __future__ import annotations
+
+KIBIBYTE = 1024
+MEBIBYTE = 1024 * KIBIBYTE
+
+# --- ids and names --------------------------------------------------------------------------
+
+ID_LENGTH = 255
+"""Characters of a platform's id (account, solution, application, record, field): index keys."""
+NAME_LENGTH = 255
+"""Characters of a key's or an application's name."""
+URL_LENGTH = 2_048
+"""Characters of an endpoint's URL; what proxies and servers in the field still accept."""
+CHANGE_AGENT_LENGTH = 512
+"""Characters of a change's agent that are kept, from the end (contract 2.5)."""
+IDEMPOTENCY_KEY_LENGTH = 255
+"""Characters of an Idempotency-Key (contract 3.2)."""
+
+# --- publishing (contract 3.2) --------------------------------------------------------------
+
+PUBLISH_BODY_BYTES = 16 * MEBIBYTE
+"""One JSON publish, unpacked. Also what one gzip body may grow to."""
+PUBLISH_CHANGES = 10_000
+"""Changes of one request, and of one batch of NDJSON."""
+CHANGE_BYTES = 1 * MEBIBYTE
+"""One change as sent; so a page of a thousand stays in memory."""
+JSON_DEPTH = 64
+"""Nested containers in anything that a client sends: parsers on both sides recurse."""
+CHANGED_FIELDS = 10_000
+"""Names in `changed_fields`, and fields of one record."""
+NDJSON_CHUNK_LINES = 1_000
+"""Lines after which whole batches of a stream are appended in one commit."""
+NDJSON_CHUNK_BYTES = 4 * MEBIBYTE
+"""Bytes after which they are, so that a stream of any length takes bounded memory."""
+
+# --- the log's queue ------------------------------------------------------------------------
+
+APPEND_QUEUE_REQUESTS = 10_000
+"""Writes that may wait for the log's next commit; beyond it publish answers 503."""
+APPEND_QUEUE_BYTES = 64 * MEBIBYTE
+"""Bytes of bodies that may wait for the log's next commit."""
+GROUP_COMMIT_WRITES = 1_000
+"""Writes in one commit: past this a commit takes longer, not fewer."""
+GROUP_COMMIT_BYTES = 16 * MEBIBYTE
+"""Bytes of bodies in one commit (one largest publish fits)."""
+OVERLOADED_RETRY_SECONDS = 1.0
+"""`Retry-After` of a 503 for a full queue: it drains many times over in that time."""
+
+# --- listing (contract 1.2, 1.5; mechanics P5) ------------------------------------------------
+
+PAGE_SIZE = 50
+PAGE_SIZE_MAX = 1_000
+"""Events of a page; a larger page_size is clamped."""
+WEBHOOKS_PAGE_SIZE = 50
+"""Webhooks of a page where none is asked for (at most PAGE_SIZE_MAX)."""
+PAGE_BYTES = 32 * MEBIBYTE
+"""Event bytes after which a page ends early, so that a thousand 1 MiB changes don't fill memory."""
+SCAN_BUDGET_SECONDS = 2.0
+"""How long one ListEvents may look for events that match before it answers `has_more`."""
+SCAN_SLICE_ROWS = 50_000
+"""Index rows of one read transaction: under 50 ms here, so that the WAL can be reset."""
+WAIT_SECONDS_MAX = 30
+"""`wait_seconds` of ListEvents; more is clamped. Below the idle limits of common proxies."""
+RPC_BODY_BYTES = 1 * MEBIBYTE
+"""A request body of the webhook services."""
+READER_THREADS = 4
+"""Threads for page reads: one account gets a quarter, one key one (mechanics P5)."""
+
+# --- webhooks -------------------------------------------------------------------------------
+
+FILTER_APPLICATIONS = 100
+"""Applications that a filter may name."""
+FILTER_FIELDS = 500
+"""Fields that a filter may name."""
+
+# --- dispatch (contract 1.6; mechanics D1 to D7) ----------------------------------------------
+
+TAIL_HEADERS = 2_000
+"""Headers of one read of the log's tail."""
+FLUSH_SECONDS = 1.0
+"""How often checkpoints, states, debts, reads and attempts are written."""
+WEBHOOK_PING_SECONDS = 1.0
+"""Least time between the starts of two pings to one webhook (contract 1.6)."""
+KEY_PINGS_PER_SECOND = 3
+"""Pings a second for the webhooks that one key last listed: under its 5 requests a second."""
+UNREAD_PING_SECONDS = 5.0
+"""After a page that left more behind and whose token was not taken up (contract 1.6)."""
+CHECKPOINT_HELD_SECONDS = 30.0
+"""How long one attempt or wait may hold a bucket's checkpoint before it becomes a debt (D2)."""
+SENDS = 256
+"""Attempts in flight in one dispatcher."""
+ACCOUNT_SHARE = 8
+"""One account gets at most a SENDS / ACCOUNT_SHARE-th of the slots (D7)."""
+HOST_SENDS = 16
+"""Attempts in flight of one account to one host."""
+SLOW_SHARE = 4
+"""Endpoints that failed or were slow share SENDS / SLOW_SHARE slots (D7)."""
+SLOW_SECONDS = 2.0
+"""An attempt that took longer makes its endpoint slow."""
+ATTEMPT_QUEUE = 50_000
+"""Attempts that may wait to be written to their log; older ones are dropped and counted."""
+
+# --- leases (mechanics D6) --------------------------------------------------------------------
+
+LEASE_SECONDS = 10.0
+LEASE_RENEW_SECONDS = 3.0
+LEASE_ABORT_SECONDS = 7.0
+"""Without a renewal for so long a holder aborts its transfers: before the lease can be taken."""
+
+# --- sending (contract 1.6; mechanics S1) -----------------------------------------------------
+
+SEND_SECONDS = 25.0
+"""One deadline over DNS, connect, TLS, headers and body."""
+RESPONSE_BYTES = 64 * KIBIBYTE
+"""Of an endpoint's answer; then we hang up, and a 2xx still counts."""
+RESPONSE_HEADER_BYTES = 64 * KIBIBYTE
+"""Of an endpoint's headers."""
+ERROR_LENGTH = 500
+"""Characters of an error that are kept for people to read."""
+CONNECTION_LIFETIME_SECONDS = 60
+"""A kept connection's life: the guard isn't asked again for one that is reused (S1)."""
+CONNECTION_IDLE_SECONDS = 30
+DNS_QUERIES_PER_ACCOUNT = 8
+"""Look-ups in flight for one account, so that a tarpit of a DNS holds its own tenant only."""
+
+# --- requests -------------------------------------------------------------------------------
+
+BODY_SECONDS = 30.0
+"""For a client to send its body, from its headers on; each NDJSON piece has as long."""
+CONNECTIONS = 4_096
+"""Open client connections of one server."""
+DRAIN_SECONDS = 25
+"""From SIGTERM to the end of in-flight requests; with the checkpoint it stays under 30 s."""
+
+# --- lifecycle and retention ------------------------------------------------------------------
+
+EXPIRY_DAYS = 7
+"""Without ListEvents for so long notifications go off (contract 1.7)."""
+IDEMPOTENCY_HOURS = 24
+"""How long an Idempotency-Key is remembered (contract 3.2)."""
+LOG_DAYS = 15
+"""How long the log keeps an event."""

@@ -1,0 +1,117 @@
+"""What goes into the change log, and what comes out of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from tidings.domain.filter import Revision
+
+
+class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A change on its way into the log; its position is given by the append.
+
+    `body` is the event's JSON without what differs between webhooks: from `,"kind":` to the
+    closing brace, holding the publisher's own bytes (see `domain/event.py`).
+    """
+
+    kind: int
+    application: str
+    subject: str
+    """The record's or field's id; empty for a change of the application itself."""
+    mask: int
+    """Hashed changed fields (`domain/filter.py`); EVERY_FIELD where each filter passes it."""
+    changed: tuple[str, ...] | None
+    """The changed fields by name; None where the mask is EVERY_FIELD."""
+    body: bytes
+    by: str | None = None
+    change_agent: str | None = None
+
+
+class Append(msgspec.Struct, frozen=True, kw_only=True):
+    """One publish: its entries are appended together or not at all (mechanics L3, L4)."""
+
+    bucket: int
+    account: str
+    solution: str
+    key: str
+    """The idempotency key: the client's, or one we made."""
+    body_hash: bytes
+    """SHA-256 of what was sent under the key: another one with the same key is refused."""
+    entries: tuple[NewEntry, ...]
+    suppressed: int
+    batch_id: str
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to an append, stored under its key: a repeat gets this very one."""
+
+    accepted: int
+    suppressed: int
+    batch_id: str
+    first_position: int | None
+    last_position: int | None
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """Of an entry what matching needs. A control entry (kind 0) names a webhook as `subject`."""
+
+    bucket: int
+    position: int
+    account: str
+    solution: str
+    kind: int
+    application: str
+    subject: str
+    changed: tuple[str, ...] | None
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """A hint to watchers in the same process: these headers follow `previous` in their bucket.
+
+    It joins on to a tail only where the tail is `previous`; anything else is read from the log
+    (mechanics L7).
+    """
+
+    bucket: int
+    previous: int
+    headers: tuple[Header, ...]
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What one page reads: the events of one solution after a position, by its revisions."""
+
+    bucket: int
+    account: str
+    solution: str
+    after: int
+    """Exclusive: the greater of the token and the webhook's start."""
+    revisions: tuple[Revision, ...]
+    """Ascending, at least one."""
+    limit: int
+    budget_seconds: float
+    max_bytes: int
+
+
+class PageEntry(msgspec.Struct, frozen=True):
+    """One event of a page: its place and its stored bytes (`NewEntry.body`)."""
+
+    position: int
+    body: bytes
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """A page and its end, from one snapshot (mechanics P1)."""
+
+    entries: tuple[PageEntry, ...]
+    end: int
+    """The last position of this solution that was scanned, or `after` if that is later."""
+    has_more: bool
+    """Whether something that matches lies behind `end`, or the scan ran out of its budget."""
+    floor: int
+    """Retention has dropped everything up to this position; 0 where nothing was dropped."""
+    bucket_last: int
+    """The bucket's last position, to judge tokens by; never shown to a client (P2)."""
+    read_at: datetime
+    """The database's clock at the read."""

@@ -1,0 +1,26 @@
+"""When a failed notification is tried again (contract 1.6). Pure: the draw is an argument."""
+
+from __future__ import annotations
+
+FIRST_WAIT_SECONDS = 10.0
+RETRIES = 13
+"""Waits of 10 s, 20 s, 40 s … 40,960 s: 81,910 s, which is 22.75 h, in all."""
+JITTER = 0.1
+LONGEST_WAIT_SECONDS = FIRST_WAIT_SECONDS * 2 ** (RETRIES - 1)
+DAY_SECONDS = 86_400.0
+
+
+def wait_before_retry(
+    failures: int, draw: float, *, retry_after_seconds: float | None = None
+) -> float | None:
+    """Return the seconds to wait after the `failures`-th failure in a row (1, 2, …).
+
+    `draw` in [0, 1) spreads the wait by ± 10 %. A `Retry-After` lengthens the wait, never shortens
+    it, and not beyond a day. None: the schedule has ended.
+    """
+    if failures > RETRIES:
+        return None
+    wait = FIRST_WAIT_SECONDS * 2.0 ** (failures - 1) * (1 + JITTER * (2 * draw - 1))
+    if retry_after_seconds is not None:
+        wait = max(wait, min(retry_after_seconds, DAY_SECONDS))
+    return wait

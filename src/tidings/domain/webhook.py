@@ -1,0 +1,69 @@
+"""A webhook as it is stored: a registered wish, where to notify, and how it stands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from tidings.domain.filter import Filter
+from tidings.domain.kinds import Kind
+
+
+class DisabledReason(StrEnum):
+    """Why notifications are off (contract 1.3)."""
+
+    BY_OWNER = "DISABLED_BY_OWNER"
+    DELIVERY_FAILED = "DELIVERY_FAILED"
+
+
+class Notifications(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether and where a webhook is pinged. Off never means that events are lost."""
+
+    enabled: bool
+    url: str | None = None
+    reason: DisabledReason | None = None
+    disabled_at: datetime | None = None
+    last_error: str | None = None
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """Who did it, by the API key's name, and when (contract 1.3)."""
+
+    by: str
+    at: datetime
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook's row.
+
+    `revision` counts every change of the row and fences writers that read an older one.
+    `start_position` is exclusive: its events are those after it. `created_position` is its first
+    control entry's. Both are 0 until the store has given them.
+    """
+
+    bucket: int
+    webhook_id: str
+    account: str
+    solution: str
+    filter: Filter
+    kinds: tuple[Kind, ...]
+    notifications: Notifications
+    secret: str
+    created: Stamp
+    updated: Stamp
+    revision: int = 1
+    start_position: int = 0
+    created_position: int = 0
+    last_listed_at: datetime | None = None
+    previous_secret: str | None = None
+    previous_secret_expires_at: datetime | None = None
+
+
+def signing_secrets(webhook: Webhook, now: datetime) -> tuple[str, ...]:
+    """Return the secrets that sign at `now`: the present one, and during a rotation the last."""
+    expires_at = webhook.previous_secret_expires_at
+    if webhook.previous_secret is not None and expires_at is not None and now < expires_at:
+        return (webhook.secret, webhook.previous_secret)
+    return (webhook.secret,)

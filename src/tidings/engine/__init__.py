@@ -1,0 +1,1 @@
+"""Use cases and workers: they know the ports and the domain, never an adapter."""

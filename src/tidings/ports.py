@@ -1,0 +1,276 @@
+"""Every seam between the engine and the outside, in one file.
+
+The engine knows these protocols and the domain, never an adapter. Each port's promises are held by
+a conformance suite that ships with the package (`tidings.testing`) and runs over every adapter.
+Differences between adapters are declared in `Capabilities`; nobody asks for an adapter's name.
+
+All methods raise only errors of `tidings.errors`: `StorageUnavailable` where it passes,
+`StorageFault` where it doesn't.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from tidings.domain.dispatch import (
+    Attempt,
+    BucketSettlement,
+    BucketState,
+    ReadNote,
+    Tracked,
+)
+from tidings.domain.filter import Revision
+from tidings.domain.key import ApiKey
+from tidings.domain.log_entry import Append, Appended, Header, Page, PageQuery, Receipt
+from tidings.domain.webhook import Webhook
+
+
+class Clock(Protocol):
+    """Time and dice, so that tests can own both."""
+
+    def now(self) -> datetime:
+        """Return the present: aware, UTC, whole milliseconds."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+
+    async def wait(self, event: asyncio.Event, timeout_seconds: float) -> bool:
+        """Return True once `event` is set, or False after `timeout_seconds`."""
+
+    def entropy(self, size: int) -> bytes:
+        """Return `size` bytes that nobody can guess."""
+
+    def draw(self) -> float:
+        """Return a number in [0, 1)."""
+
+
+class ChangeLog(Protocol):
+    """Append-only, ordered by position within a bucket (mechanics L1 to L7, P1)."""
+
+    async def append(self, append: Append) -> Receipt:
+        """Append all entries of one publish, durably, or none; return its receipt.
+
+        Positions ascend in commit order within the bucket. The same key within 24 h in the same
+        solution appends once and returns the first receipt, also while the first is under way.
+
+        Raises IdempotencyKeyReused (same key, other body_hash), LogOverloaded (its queue is full;
+        nothing was queued).
+        """
+
+    async def read_page(self, query: PageQuery) -> Page:
+        """Read one page from one snapshot (P1), filtered by the revision that holds at each place.
+
+        A long scan goes in slices of bounded time, each bounded by the first one's end.
+        """
+
+    async def read_tail(self, tails: Mapping[int, int], limit: int) -> Sequence[Header]:
+        """Read entries behind each bucket's tail, control entries too: at most `limit` in all.
+
+        `tails` maps buckets to positions. Ascending by position within a bucket; a bucket's
+        entries come without a gap from its tail on, however the limit cuts.
+        """
+
+    def watch(self, watcher: Callable[[Appended], None]) -> Callable[[], None]:
+        """Call `watcher` in the event loop after each commit of this process; return the undo.
+
+        It is called before the append is answered. A hint only, and only where the adapter
+        declares it (`Capabilities.hints`).
+        """
+
+
+class WebhookStore(Protocol):
+    """Webhooks, their revisions, and their control entries in the log (mechanics L7)."""
+
+    async def create(self, webhook: Webhook, *, start_at: datetime | None) -> Webhook:
+        """Store a webhook with its first revision and control entry; return it with positions.
+
+        It starts at its control entry's position, or where `start_at` says (P4), which is computed
+        under the head lock.
+        """
+
+    async def get(self, bucket: int, webhook_id: str) -> Webhook | None:
+        """Return a webhook by its id, or None."""
+
+    async def current(self, bucket: int, webhook_ids: Sequence[str]) -> Mapping[str, Webhook]:
+        """Return those of the webhooks that exist now: what the dispatcher asks before it sends."""
+
+    async def list_of_account(
+        self, account: str, *, solution: str | None, after: str | None, limit: int
+    ) -> Sequence[Webhook]:
+        """Return an account's webhooks in the order of their creation, after webhook id `after`.
+
+        An `after` that is gone meanwhile still names its place; one that never was: from the start.
+        """
+
+    async def revisions(self, bucket: int, webhook_id: str) -> tuple[Revision, ...]:
+        """Return a webhook's revisions, ascending by position."""
+
+    async def update(self, webhook: Webhook) -> Webhook:
+        """Replace a webhook's row, with a control entry, and a revision if what it covers changed.
+
+        `webhook.revision` is the one that was read; the stored one is one higher.
+        Raises RevisionConflict if the row has moved on, NotFound if it is gone.
+        """
+
+    async def delete(self, webhook: Webhook) -> None:
+        """Delete a webhook with its revisions, state and debts; append a control entry.
+
+        Raises NotFound if it is gone.
+        """
+
+    async def tracked(self, bucket: int, webhook_id: str) -> Tracked | None:
+        """Return a webhook as the dispatcher holds it, or None if it is gone."""
+
+
+class DispatchStore(Protocol):
+    """Leases and what dispatch must remember (mechanics D1, D2, D6)."""
+
+    async def take(
+        self, buckets: Sequence[int], holder: str, seconds: float, *, predecessor_gone: bool = False
+    ) -> Mapping[int, int]:
+        """Take the leases that are free, ended, or one's own; return bucket → new epoch.
+
+        A take always raises the epoch. `predecessor_gone` takes also what another still holds:
+        only for a caller that has proof, such as the file's lock (Q1).
+        """
+
+    async def renew(self, holder: str, epochs: Mapping[int, int], seconds: float) -> frozenset[int]:
+        """Lengthen leases that are still held at these epochs; return the buckets that are."""
+
+    async def release(self, holder: str, epochs: Mapping[int, int]) -> None:
+        """End leases that are still held at these epochs."""
+
+    async def load(self, bucket: int) -> BucketState:
+        """Read all that the holder of a bucket needs, from one snapshot."""
+
+    async def settle(self, settlements: Sequence[BucketSettlement]) -> frozenset[int]:
+        """Write settlements in one transaction; return the buckets left out: their epoch is over.
+
+        Rows of webhooks that are gone are left out silently.
+        """
+
+    async def note_reads(self, notes: Sequence[ReadNote]) -> None:
+        """Store when and how far webhooks were listed. Never moves either back."""
+
+    async def add_attempts(self, attempts: Sequence[Attempt]) -> None:
+        """Add to the log of attempts, in one batch."""
+
+    async def attempts_of(self, bucket: int, webhook_id: str, limit: int) -> Sequence[Attempt]:
+        """Return a webhook's newest attempts, newest first."""
+
+
+class KeyStore(Protocol):
+    """API keys, by hash (contract 3.1)."""
+
+    async def create(self, key: ApiKey) -> None:
+        """Store a key. Raises AlreadyExists if the account has a living key of this name."""
+
+    async def find(self, key_hash: bytes) -> ApiKey | None:
+        """Return the living key with this hash, or None: also where it was revoked just now."""
+
+    async def list(self, account: str | None) -> Sequence[ApiKey]:
+        """Return keys, also revoked ones, of one account or of all, oldest first."""
+
+    async def revoke(self, key_id: str, now: datetime) -> bool:
+        """Revoke a key; False if there is no living one of this id."""
+
+    async def touch(self, used_at: Mapping[str, datetime]) -> None:
+        """Store when keys were last used (key_id → instant)."""
+
+
+class ApplicationStore(Protocol):
+    """Which solution an application belongs to (contract 3.2)."""
+
+    async def register(
+        self, account: str, solution: str, application: str, name: str | None
+    ) -> None:
+        """Register an application; the same again changes its name if one is given.
+
+        Raises AlreadyExists if it belongs to another solution of the account.
+        """
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """How adapters differ, said aloud."""
+
+    lanes: int
+    hints: bool
+    """`ChangeLog.watch` is called for every append of the whole installation."""
+    sole_server: bool
+    """One server a database, by a lock that dies with its process: it takes all leases at once."""
+
+
+class SchemaState(msgspec.Struct, frozen=True):
+    """The schema's version in the database, and the one this code needs (migration numbers)."""
+
+    found: int
+    needed: int
+
+
+class Storage(Protocol):
+    """One database, opened; its ports share it."""
+
+    log: ChangeLog
+    webhooks: WebhookStore
+    dispatch: DispatchStore
+    keys: KeyStore
+    applications: ApplicationStore
+    capabilities: Capabilities
+
+    async def probe(self) -> None:
+        """Return if the database can be read and written now; raise what hinders it otherwise."""
+
+    async def close(self) -> None:
+        """Finish what is queued and close. A second call does nothing."""
+
+
+class SendRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One POST to an endpoint."""
+
+    account: str
+    """Whose DNS share it takes (mechanics D7)."""
+    url: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+    deadline_seconds: float
+    """One deadline over DNS, connect, TLS, headers and body."""
+
+
+class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it. `status` is None where no whole answer's headers came."""
+
+    status: int | None
+    headers: Mapping[str, str] = {}
+    """The answer's headers, names in lower case, the last of each; bounded."""
+    body: bytes = b""
+    """At most RESPONSE_BYTES of it."""
+    error: str | None = None
+    """A sentence for the webhook's owner; never an internal address or a trace."""
+    unreachable: bool = False
+    """No connection could be made: true for everyone who is due there (mechanics D7)."""
+    elapsed_seconds: float = 0.0
+
+
+class Sender(Protocol):
+    """HTTP(S) out, guarded (mechanics S1 to S3). Never raises for what an endpoint does."""
+
+    async def send(self, request: SendRequest) -> SendOutcome:
+        """POST once, without redirects, within the deadline. Cancelling it hangs up."""
+
+    async def close(self) -> None:
+        """Hang up everything that is under way and free what is held. Twice is fine."""
+
+
+class NotificationHints(Protocol):
+    """What the API tells a dispatcher of the same process; correctness never hangs on it."""
+
+    def note_read(self, note: ReadNote) -> None:
+        """A page was listed."""

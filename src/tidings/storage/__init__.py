@@ -1,0 +1,1 @@
+"""Adapters of the Storage port, a folder each."""

@@ -1,0 +1,32 @@
+"""Names of log events, as a documented contract, and the one way to write them.
+
+A line names ids, positions, counts and errors; never a body, a secret, a key or a field's value.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+
+SERVER_STARTED: Final = "server.started"
+SERVER_DRAINING: Final = "server.draining"
+SERVER_STOPPED: Final = "server.stopped"
+REQUEST_FAILED: Final = "request.failed"
+"""A fault of ours while a request was answered; the client saw `internal` and no more."""
+WORKER_FAILED: Final = "worker.failed"
+"""One round of a worker raised; it goes on after a pause."""
+ATTEMPT_FAILED: Final = "attempt.failed"
+"""A notification wasn't acknowledged; it is owed and will be tried again."""
+ATTEMPTS_DROPPED: Final = "attempts.dropped"
+"""The log of attempts couldn't keep up; nothing else is lost by that."""
+LEASE_LOST: Final = "lease.lost"
+"""Another holder took these buckets; this one's transfers were aborted."""
+STORAGE_SLOW: Final = "storage.slow"
+"""A flush took longer than its period."""
+
+
+def logger() -> structlog.typing.FilteringBoundLogger:
+    """Return the process's structured logger."""
+    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidings")
+    return bound
