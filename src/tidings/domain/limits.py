@@ -16,6 +16,10 @@ NAME_LENGTH = 255
 """Characters of a key's or an application's name."""
 URL_LENGTH = 2_048
 """Characters of an endpoint's URL; what proxies and servers in the field still accept."""
+HOST_LENGTH = 253
+"""Characters of a host name: RFC 1035 2.3.4, without the root's dot."""
+HOST_LABEL_LENGTH = 63
+"""Characters between two dots of a host name: RFC 1035 2.3.4."""
 CHANGE_AGENT_LENGTH = 512
 """Characters of a change's agent that are kept, from the end (contract 2.5)."""
 IDEMPOTENCY_KEY_LENGTH = 255
@@ -66,6 +70,8 @@ SCAN_SLICE_ROWS = 50_000
 """Index rows of one read transaction: under 50 ms here, so that the WAL can be reset."""
 WAIT_SECONDS_MAX = 30
 """`wait_seconds` of ListEvents; more is clamped. Below the idle limits of common proxies."""
+WAIT_POLL_SECONDS = 0.25
+"""How often a waiting ListEvents looks where no process hears of every append."""
 RPC_BODY_BYTES = 1 * MEBIBYTE
 """A request body of the webhook services."""
 READER_THREADS = 4
@@ -134,6 +140,10 @@ BODY_SECONDS = 30.0
 """For a client to send its body, from its headers on; each NDJSON piece has as long."""
 CONNECTIONS = 4_096
 """Open client connections of one server."""
+READY_SECONDS = 5.0
+"""For one check of `/readyz`: what takes longer isn't ready."""
+READY_HOLD_SECONDS = 1.0
+"""How long an answer of `/readyz` is held: it needs no key, and each look writes."""
 DRAIN_SECONDS = 25
 """From SIGTERM to the end of in-flight requests; with the checkpoint it stays under 30 s."""
 
