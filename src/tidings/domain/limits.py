@@ -138,6 +138,8 @@ DNS_QUERIES_PER_ACCOUNT = 8
 
 BODY_SECONDS = 30.0
 """For a client to send its body, from its headers on; each NDJSON piece has as long."""
+BODY_PIECE_BYTES = 64 * KIBIBYTE
+"""Of a gzip body unpacked at a time: a bomb takes no more memory than that."""
 CONNECTIONS = 4_096
 """Open client connections of one server."""
 READY_SECONDS = 5.0

@@ -1,0 +1,128 @@
+"""The ASGI application: which endpoint a request goes to.
+
+Busy paths are found in one table and one prefix; what is left goes through Starlette's router,
+which costs as much as a small request (design, measured).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tidings.api.applications import ApplicationsEndpoint
+from tidings.api.auth import Authenticator
+from tidings.api.changes import ChangesEndpoint
+from tidings.api.health import Readiness, ReadinessCheck, live
+from tidings.api.smartsuite import PREFIX, SmartSuite
+from tidings.engine.listing import Listing
+from tidings.engine.publish import Publisher
+from tidings.engine.webhooks import Webhooks
+from tidings.ports import Clock, NotificationHints, Storage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What the API speaks for; built once by `serve`."""
+
+    publisher: Publisher
+    listing: Listing
+    webhooks: Webhooks
+    authenticator: Authenticator
+    hints: NotificationHints
+    storage: Storage
+    clock: Clock
+    readiness: Sequence[ReadinessCheck] = ()
+    """What else than the storage must be well for `/readyz`."""
+
+
+def build_app(services: Services) -> ASGIApp:
+    """Return the ASGI application."""
+    return _App(services)
+
+
+class _App:
+    def __init__(self, services: Services) -> None:
+        authenticator, clock = services.authenticator, services.clock
+        publisher = services.publisher
+        self._smartsuite = SmartSuite(
+            webhooks=services.webhooks,
+            listing=services.listing,
+            authenticator=authenticator,
+            hints=services.hints,
+            clock=clock,
+        )
+        self._busy: dict[tuple[str, str], ASGIApp] = {
+            ("POST", "/v1/changes"): ChangesEndpoint(publisher, authenticator, clock),
+            ("GET", "/healthz"): live,
+            ("GET", "/readyz"): Readiness(services.storage, clock, services.readiness),
+        }
+        applications = ApplicationsEndpoint(publisher, authenticator, clock)
+        self._rest = _router({("POST", "/v1/applications"): applications, **self._busy})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's request, or the server's start and end."""
+        if scope["type"] == "lifespan":
+            await _live_through(receive, send)
+        elif scope["type"] == "http":
+            path: str = scope["path"]
+            if path.startswith(PREFIX):
+                endpoint: ASGIApp = self._smartsuite
+            else:
+                endpoint = self._busy.get((scope["method"], path), self._rest)
+            await endpoint(scope, receive, send)
+
+
+async def _live_through(receive: Receive, send: Send) -> None:
+    """Answer the server's lifespan messages: what must start and stop is started by `serve`."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def _router(endpoints: dict[tuple[str, str], ASGIApp]) -> Starlette:
+    routes = [
+        Route(path, _Endpoint(endpoint), methods=[method])
+        for (method, path), endpoint in endpoints.items()
+    ]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _problem})
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Endpoint:
+    """An ASGI application as Starlette knows one: an object, where a function means a view."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+_TITLES = {404: "Not Found", 405: "Method Not Allowed"}
+_DETAILS = {404: "there is nothing at this path", 405: "this path doesn't take this method"}
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    """Say as problem+json (RFC 9457) that no endpoint has this path, or this method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    body = {
+        "type": "about:blank",
+        "title": _TITLES.get(status, "Error"),
+        "status": status,
+        "detail": _DETAILS.get(status, "the request can't be answered"),
+    }
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return Response(
+        msgspec.json.encode(body), status, headers, media_type="application/problem+json"
+    )
