@@ -1,0 +1,151 @@
+"""Reading what a client sends: plain or gzip, bounded in size, time and memory (contract 3.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+from starlette.types import Receive, Scope
+
+from tidings.domain.limits import BODY_PIECE_BYTES, BODY_SECONDS
+from tidings.errors import MalformedRequest, TooLarge, UnsupportedMediaType
+from tidings.ports import Clock
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """Return a request header's value (the first of that name, in lower case), or None."""
+    for key, value in scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
+async def read_body(scope: Scope, receive: Receive, clock: Clock, *, max_bytes: int) -> bytes:
+    """Return the whole body, unpacked.
+
+    Raises TooLarge when it is, or unpacks to, more than `max_bytes`; UnsupportedMediaType for a
+    Content-Encoding that isn't gzip; MalformedRequest for broken gzip, for a client that goes
+    away, and for one that takes more than BODY_SECONDS in all.
+    """
+    gunzip = _gunzip_of(scope)
+    announced = header(scope, b"content-length")
+    if announced is not None and announced.isdigit() and int(announced) > max_bytes:
+        raise _too_large(max_bytes)
+    pieces: list[bytes] = []
+    size = 0
+    async with _time_limit(clock):
+        more = True
+        while more:
+            piece, more = await _next_piece(receive)
+            # A piece of a bomb is cut at one byte past the limit, never unpacked whole.
+            for part in gunzip.unpack(piece) if gunzip else (piece,):
+                size += len(part)
+                if size > max_bytes:
+                    raise _too_large(max_bytes)
+                pieces.append(part)
+    if gunzip:
+        gunzip.check_ended()
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def read_pieces(scope: Scope, receive: Receive, clock: Clock) -> AsyncIterator[bytes]:
+    """Yield the body, unpacked, in pieces of bounded size, as it comes.
+
+    Raises UnsupportedMediaType and MalformedRequest as `read_body` does; each piece that the
+    client sends has BODY_SECONDS of its own.
+    """
+    gunzip = _gunzip_of(scope)
+    more = True
+    while more:
+        async with _time_limit(clock):
+            piece, more = await _next_piece(receive)
+        if gunzip is None:
+            yield piece
+            continue
+        for part in gunzip.unpack(piece):
+            yield part
+            # A few bytes may unpack to gigabytes: others get their turn in between.
+            await asyncio.sleep(0)
+    if gunzip:
+        gunzip.check_ended()
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {max_bytes} bytes, unpacked.")
+
+
+async def _next_piece(receive: Receive) -> tuple[bytes, bool]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise MalformedRequest("The client went away before the body's end.")
+    return message.get("body", b""), message.get("more_body", False)
+
+
+@asynccontextmanager
+async def _time_limit(clock: Clock) -> AsyncIterator[None]:
+    """Raise MalformedRequest in the body of the `with` after BODY_SECONDS of this clock."""
+    waiting = asyncio.current_task()
+    expired = False
+
+    async def expire() -> None:
+        nonlocal expired
+        await clock.sleep(BODY_SECONDS)
+        expired = True
+        if waiting is not None:
+            waiting.cancel()
+
+    limit = asyncio.ensure_future(expire())
+    try:
+        yield
+    except asyncio.CancelledError:
+        # Ours only if nobody else wants this task to end as well.
+        if expired and waiting is not None and waiting.uncancel() == 0:
+            raise MalformedRequest(
+                f"The body didn't come within {BODY_SECONDS:.0f} seconds."
+            ) from None
+        raise
+    finally:
+        limit.cancel()
+
+
+def _gunzip_of(scope: Scope) -> _Gunzip | None:
+    encoding = (header(scope, b"content-encoding") or "identity").strip().lower()
+    if encoding == "identity":
+        return None
+    if encoding in ("gzip", "x-gzip"):
+        return _Gunzip()
+    raise UnsupportedMediaType("Content-Encoding must be gzip, or left out.")
+
+
+class _Gunzip:
+    """Unpacks gzip (one member or several, RFC 1952) in parts of at most BODY_PIECE_BYTES."""
+
+    def __init__(self) -> None:
+        self._member = _new_member()
+        self._begun = False
+
+    def unpack(self, packed: bytes) -> Iterator[bytes]:
+        """Yield what these bytes unpack to, a bounded part at a time."""
+        while packed:
+            if self._member.eof:
+                self._member = _new_member()
+            self._begun = True
+            try:
+                part = self._member.decompress(packed, BODY_PIECE_BYTES)
+            except zlib.error as error:
+                raise MalformedRequest("The body isn't valid gzip.") from error
+            if part:
+                yield part
+            packed = self._member.unconsumed_tail or self._member.unused_data
+
+    def check_ended(self) -> None:
+        """Raise MalformedRequest if the body ended in the middle of a member."""
+        if self._begun and not self._member.eof:
+            raise MalformedRequest("The gzip body is cut off.")
+
+
+def _new_member() -> zlib._Decompress:
+    return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
