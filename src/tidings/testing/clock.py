@@ -7,6 +7,7 @@ import hashlib
 import heapq
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 _TURNS = 20
 """Turns of the loop after each wake-up: enough for a woken task to act and to sleep again."""
@@ -21,7 +22,7 @@ class ManualClock:
     """
 
     def __init__(self, start: datetime = DEFAULT_START, *, seed: int = 0) -> None:
-        self._now = start
+        self._origin = start
         self._monotonic = 0.0
         self._seed = seed
         self._drawn = count()
@@ -30,7 +31,8 @@ class ManualClock:
 
     def now(self) -> datetime:
         """Return the present: aware, UTC, whole milliseconds."""
-        return self._now.replace(microsecond=self._now.microsecond // 1000 * 1000)
+        present = self._origin + timedelta(seconds=self._monotonic)
+        return present.replace(microsecond=present.microsecond // 1000 * 1000)
 
     def monotonic(self) -> float:
         """Return the seconds that were advanced so far; `shift` doesn't move them."""
@@ -49,8 +51,9 @@ class ManualClock:
             return True
         timer = self._timer(max(0.0, timeout_seconds))
         waiting = asyncio.ensure_future(event.wait())
+        either: set[asyncio.Future[Any]] = {timer, waiting}
         try:
-            await asyncio.wait({timer, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
             timer.cancel()
@@ -83,7 +86,7 @@ class ManualClock:
 
     def shift(self, seconds: float) -> None:
         """Step the wall clock alone, forward or back, as an operator or NTP may."""
-        self._now += timedelta(seconds=seconds)
+        self._origin += timedelta(seconds=seconds)
 
     def _timer(self, seconds: float) -> asyncio.Future[None]:
         timer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -91,9 +94,7 @@ class ManualClock:
         return timer
 
     def _move_to(self, monotonic: float) -> None:
-        if monotonic > self._monotonic:
-            self._now += timedelta(seconds=monotonic - self._monotonic)
-            self._monotonic = monotonic
+        self._monotonic = max(self._monotonic, monotonic)
 
     async def _turns(self) -> None:
         for _ in range(_TURNS):
