@@ -78,6 +78,34 @@ def fields_match(watched: frozenset[str], changed: tuple[str, ...] | None) -> bo
     return not watched or changed is None or not watched.isdisjoint(changed)
 
 
+class Rule(msgspec.Struct, frozen=True):
+    """A filter and kinds, compiled: what is asked for every change and every webhook."""
+
+    kinds: int
+    """As a bit set (`kinds.kind_bits`)."""
+    applications: frozenset[str] | None
+    fields: frozenset[str]
+
+    def matches(self, kind: int, application: str, changed: tuple[str, ...] | None) -> bool:
+        """Whether a change of this kind, application and changed fields is covered."""
+        return (
+            bool(self.kinds >> kind & 1)
+            and (self.applications is None or application in self.applications)
+            and fields_match(self.fields, changed)
+        )
+
+
+@lru_cache(maxsize=65_536)
+def rule_of(wanted: Filter, kinds: tuple[Kind, ...]) -> Rule:
+    """Compile a filter and kinds; webhooks that want the same share one rule."""
+    applications = covered_applications(wanted)
+    return Rule(
+        kind_bits(kinds),
+        None if applications is None else frozenset(applications),
+        covered_fields(wanted),
+    )
+
+
 class Revision(msgspec.Struct, frozen=True):
     """What a webhook covered from a position on: events after `from_position` (mechanics L7)."""
 
@@ -85,14 +113,10 @@ class Revision(msgspec.Struct, frozen=True):
     filter: Filter
     kinds: tuple[Kind, ...]
 
-    def matches(self, kind: int, application: str, changed: tuple[str, ...] | None) -> bool:
-        """Whether a change of this kind, application and changed fields is covered."""
-        if not kind_bits(self.kinds) >> kind & 1:
-            return False
-        applications = covered_applications(self.filter)
-        if applications is not None and application not in applications:
-            return False
-        return fields_match(covered_fields(self.filter), changed)
+    @property
+    def rule(self) -> Rule:
+        """The revision's rule, compiled."""
+        return rule_of(self.filter, self.kinds)
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
 FIRST_WAIT_SECONDS = 10.0
 RETRIES = 13
 """Waits of 10 s, 20 s, 40 s … 40,960 s: 81,910 s, which is 22.75 h, in all."""
@@ -24,3 +27,19 @@ def wait_before_retry(
     if retry_after_seconds is not None:
         wait = max(wait, min(retry_after_seconds, DAY_SECONDS))
     return wait
+
+
+def retry_after_seconds(header: str | None, present: datetime) -> float | None:
+    """Read a `Retry-After`: whole seconds or an HTTP date; anything else is ignored (RFC 9110)."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), DAY_SECONDS)
+    try:
+        until = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return min(max(0.0, (until - present).total_seconds()), DAY_SECONDS)

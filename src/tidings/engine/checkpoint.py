@@ -1,0 +1,128 @@
+"""Writing down each second what a crash must not lose of the dispatch (mechanics D1, D2).
+
+A bucket's checkpoint stays behind its oldest position that is neither acknowledged nor in a debt;
+it moves in one transaction with the debts and states, so that nothing falls between them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+
+from tidings.domain import limits
+from tidings.domain.dispatch import BucketSettlement, Debt, DispatchState
+from tidings.engine import owing
+from tidings.engine.dispatcher import Dispatcher
+from tidings.engine.subscriptions import Subscription, Written
+from tidings.ports import Clock, DispatchStore
+
+
+class Checkpointing:
+    """Settles a dispatcher's state with the database. A Worker."""
+
+    name = "checkpointing"
+
+    def __init__(self, dispatcher: Dispatcher, store: DispatchStore, clock: Clock) -> None:
+        self.wake = asyncio.Event()
+        self._dispatcher = dispatcher
+        self._store = store
+        self._clock = clock
+        self._checkpoints: dict[int, int] = {}
+
+    def begin_at(self, checkpoints: Mapping[int, int]) -> None:
+        """Take note of the checkpoints that were loaded: they needn't be written again."""
+        self._checkpoints.update(checkpoints)
+
+    async def run_once(self) -> float:
+        """Write what changed since the last round, fenced by the leases' epochs."""
+        touched, self._dispatcher.touched = self._dispatcher.touched, set()
+        try:
+            settlements, written = self._gather(touched)
+            left_out = await self._store.settle(settlements) if settlements else frozenset()
+        except BaseException:
+            self._dispatcher.touched |= touched
+            raise
+        for subscription, now_written in written:
+            subscription.written = now_written
+        for settlement in settlements:
+            self._checkpoints[settlement.bucket] = settlement.checkpoint
+        # What holds the checkpoint is looked at again, also if nothing more happens to it.
+        self._dispatcher.touched |= {s for s in touched if owing.held_from(s) is not None}
+        if left_out:
+            self._dispatcher.leases.drop(left_out)
+        return limits.FLUSH_SECONDS
+
+    def _gather(
+        self, touched: set[Subscription]
+    ) -> tuple[list[BucketSettlement], list[tuple[Subscription, Written]]]:
+        """Take one picture of all that is to be written, without a pause in it."""
+        dispatcher = self._dispatcher
+        now, present = self._clock.monotonic(), self._clock.now()
+        held: dict[int, int] = {}
+        changed: dict[int, _Changed] = defaultdict(_Changed)
+        written: list[tuple[Subscription, Written]] = []
+        for subscription in touched:
+            if owing.held_too_long(subscription, now, present):
+                dispatcher.reschedule(subscription)
+            since = owing.held_from(subscription)
+            if since is not None:
+                held[subscription.bucket] = min(since, held.get(subscription.bucket, since))
+            now_written = changed[subscription.bucket].add(subscription)
+            if now_written is not None:
+                written.append((subscription, now_written))
+        settlements = []
+        for bucket, epoch in dispatcher.leases.epochs.items():
+            tail = dispatcher.tail.positions.get(bucket)
+            if tail is None:
+                continue
+            checkpoint = min(tail, held.get(bucket, tail + 1) - 1)
+            rows = changed.get(bucket)
+            if rows or checkpoint != self._checkpoints.get(bucket):
+                rows = rows or _Changed()
+                settlements.append(rows.settlement(bucket, epoch, checkpoint))
+        return settlements, written
+
+
+class _Changed:
+    """The rows of one bucket that differ from what is written."""
+
+    def __init__(self) -> None:
+        self.states: list[DispatchState] = []
+        self.debts: list[Debt] = []
+        self.paid: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.states or self.debts or self.paid)
+
+    def add(self, subscription: Subscription) -> Written | None:
+        """Take up a webhook's rows; return what will be written then, or None for nothing."""
+        before = subscription.written
+        now = Written(subscription.matched, subscription.notified, subscription.debt)
+        if now == before:
+            return None
+        if now[:2] != before[:2]:
+            self.states.append(
+                DispatchState(
+                    bucket=subscription.bucket,
+                    webhook_id=subscription.webhook_id,
+                    matched=subscription.matched,
+                    notified=subscription.notified,
+                )
+            )
+        if now.debt is None and before.debt is not None:
+            self.paid.append(subscription.webhook_id)
+        elif now.debt is not None and now.debt != before.debt:
+            self.debts.append(now.debt)
+        return now
+
+    def settlement(self, bucket: int, epoch: int, checkpoint: int) -> BucketSettlement:
+        """Return what one transaction writes."""
+        return BucketSettlement(
+            bucket=bucket,
+            epoch=epoch,
+            checkpoint=checkpoint,
+            states=tuple(self.states),
+            debts=tuple(self.debts),
+            paid=tuple(self.paid),
+        )

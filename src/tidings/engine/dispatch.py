@@ -1,0 +1,68 @@
+"""The dispatch as a whole: the dispatcher and the workers that keep it honest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tidings.domain import limits
+from tidings.engine.attempts import AttemptLog
+from tidings.engine.checkpoint import Checkpointing
+from tidings.engine.dispatcher import Dispatcher
+from tidings.engine.leases import Leases
+from tidings.engine.reads import Reads
+from tidings.engine.worker import Worker
+from tidings.ports import Clock, Sender, Storage
+
+LANDING_SECONDS = 10.0
+"""When it ends, how long attempts in flight may take to land; later ones are sent again."""
+
+
+class Dispatch:
+    """One process's dispatch. `workers` are to be run from `start` to `stop`."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        sender: Sender,
+        clock: Clock,
+        holder: str,
+        *,
+        reads: Reads | None = None,
+        sends: int = limits.SENDS,
+    ) -> None:
+        self.leases = Leases(storage.dispatch, clock, holder)
+        self.attempts = AttemptLog(storage.dispatch)
+        self.dispatcher = Dispatcher(
+            storage, sender, clock, self.leases, self.attempts, sends=sends
+        )
+        self.checkpointing = Checkpointing(self.dispatcher, storage.dispatch, clock)
+        self._storage = storage
+        self._reads = reads
+        self._unwatch: Callable[[], None] | None = None
+
+    @property
+    def workers(self) -> Sequence[Worker]:
+        """What must be run: each by `run_worker`."""
+        return (self.leases, self.dispatcher, self.checkpointing, self.attempts)
+
+    @property
+    def hindrance(self) -> str | None:
+        """Why pings don't go out now, as a sentence; None where they do."""
+        return None if self.leases.sure else "the dispatcher's leases could not be renewed"
+
+    async def start(self) -> None:
+        """Take over the buckets; from here on hints are heard."""
+        self._unwatch = self._storage.log.watch(self.dispatcher.appended)
+        if self._reads is not None:
+            self._reads.listen(self.dispatcher.note_read)
+        await self.dispatcher.start()
+        self.checkpointing.begin_at(self.dispatcher.tail.positions)
+
+    async def stop(self) -> None:
+        """After the workers have ended: land what flies, write all down, give the leases back."""
+        if self._unwatch is not None:
+            self._unwatch()
+        await self.dispatcher.drain(LANDING_SECONDS)
+        await self.checkpointing.run_once()
+        await self.attempts.run_once()
+        await self.leases.release()

@@ -1,0 +1,347 @@
+"""The dispatcher: follows the log, decides who is pinged when, sends, and remembers what is owed.
+
+One round (`run_once`) reads the tail, matches it in memory, and starts the pings that are due and
+have a slot. What must survive a crash is written by the Checkpointing worker (`checkpoint.py`).
+The rules are mechanics D1 to D4, D6 and D7; contract 1.6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from tidings import telemetry
+from tidings.domain import limits
+from tidings.domain.buckets import BUCKETS
+from tidings.domain.dispatch import BucketState, ReadNote
+from tidings.domain.log_entry import Appended
+from tidings.domain.notification import reminder_number
+from tidings.domain.retry import retry_after_seconds
+from tidings.domain.webhook import Webhook
+from tidings.engine import owing
+from tidings.engine.attempts import AttemptLog
+from tidings.engine.leases import Leases
+from tidings.engine.matching import Matcher, Tail
+from tidings.engine.pace import KeyPace
+from tidings.engine.pinging import acknowledged, attempt_of, error_of, ping_of, request_of
+from tidings.engine.slots import ReadyQueue, Slots, Start
+from tidings.engine.subscriptions import Flight, Subscription, Subscriptions
+from tidings.errors import TidingsError
+from tidings.ports import Clock, Sender, SendOutcome, Storage
+
+FORGET_QUIET_KEYS_SECONDS = 60.0
+
+
+class Dispatcher:
+    """Pings for the buckets whose leases it holds. A Worker."""
+
+    name = "dispatcher"
+
+    def __init__(
+        self,
+        storage: Storage,
+        sender: Sender,
+        clock: Clock,
+        leases: Leases,
+        attempts: AttemptLog,
+        *,
+        sends: int = limits.SENDS,
+    ) -> None:
+        self.wake = asyncio.Event()
+        self.subscriptions = Subscriptions()
+        self.tail = Tail(storage)
+        self.leases = leases
+        self.touched: set[Subscription] = set()
+        """Whose dispatch state may differ from what is written; the checkpointing takes them."""
+        self._storage = storage
+        self._sender = sender
+        self._clock = clock
+        self._attempts = attempts
+        self._slots = Slots(sends)
+        self._ready = ReadyQueue(self._slots)
+        self._pace = KeyPace()
+        self._timers: list[tuple[float, int, Subscription]] = []
+        self._timer_count = 0
+        self._reminders = 0
+        self._flights: dict[str, asyncio.Task[SendOutcome]] = {}
+        self._draining = False
+        self._forget_at = 0.0
+        self._matcher = Matcher(
+            storage,
+            self.subscriptions,
+            on_match=self._matched,
+            on_change=self._changed,
+            on_gone=self._gone,
+        )
+        leases.on_lost = self._lost
+
+    async def start(self) -> None:
+        """Take the leases and load their buckets: pings go on from the checkpoints."""
+        await self.leases.take(
+            range(BUCKETS), predecessor_gone=self._storage.capabilities.sole_server
+        )
+        for bucket in sorted(self.leases.epochs):
+            self._load(await self._storage.dispatch.load(bucket))
+
+    # --- what others tell it ------------------------------------------------------------------
+
+    def appended(self, hint: Appended) -> None:
+        """Take a hint of a commit in this process."""
+        self.tail.appended(hint)
+        self.wake.set()
+
+    def note_read(self, note: ReadNote) -> None:
+        """Take note of a page: what it left behind is followed by another ping (mechanics D1)."""
+        subscription = self.subscriptions.get(note.webhook_id)
+        if subscription is None:
+            return
+        now = self._clock.monotonic()
+        owing.note_read(subscription, note, now)
+        if subscription.follow_up_at is not None:
+            self._schedule(subscription, now)
+            self.wake.set()
+
+    # --- a round ------------------------------------------------------------------------------
+
+    async def run_once(self) -> float:
+        """Match what is new, start what is due; return the seconds until something is due."""
+        now = self._clock.monotonic()
+        if not self.leases.sure:
+            self._abort(self._flights)
+            return limits.LEASE_RENEW_SECONDS / 2
+        await self._follow(now)
+        now = self._clock.monotonic()
+        self._ripen(now)
+        await self._start_due()
+        if now >= self._forget_at:
+            self._pace.forget_quiet(now)
+            self._forget_at = now + FORGET_QUIET_KEYS_SECONDS
+        return max(0.0, self._next_due() - self._clock.monotonic())
+
+    async def _follow(self, now: float) -> None:
+        headers = await self.tail.read(now)
+        if not headers:
+            return
+        try:
+            await self._matcher.take(headers)
+        except TidingsError:
+            self.tail.retreat()
+            raise
+        self.tail.advance(headers)
+
+    def _next_due(self) -> float:
+        next_read = self.tail.next_read()
+        return min(next_read, self._timers[0][0]) if self._timers else next_read
+
+    # --- matching -----------------------------------------------------------------------------
+
+    def _matched(self, subscription: Subscription, position: int) -> None:
+        now = self._clock.monotonic()
+        if subscription.debt is None:  # while a debt stands, matches write nothing (D2)
+            self.touched.add(subscription)
+        if owing.match(subscription, position, now):
+            self._schedule(subscription, now)
+
+    def _changed(self, subscription: Subscription, was_enabled: bool) -> None:
+        owing.change(subscription, was_enabled=was_enabled)
+        self.touched.add(subscription)
+        self._schedule(subscription, self._clock.monotonic())
+
+    def _gone(self, subscription: Subscription) -> None:
+        owing.gone(subscription)
+        self.touched.discard(subscription)
+        self._abort([subscription.webhook_id])
+
+    def _load(self, state: BucketState) -> None:
+        self.tail.positions[state.bucket] = state.checkpoint
+        now, present = self._clock.monotonic(), self._clock.now()
+        debts = {debt.webhook_id: debt for debt in state.debts}
+        states = {row.webhook_id: row for row in state.states}
+        for tracked in state.webhooks:
+            subscription = self.subscriptions.put(tracked)
+            webhook_id = tracked.webhook_id
+            owing.load(subscription, states.get(webhook_id), debts.get(webhook_id), now, present)
+            self._schedule(subscription, now)
+
+    # --- when ---------------------------------------------------------------------------------
+
+    def _schedule(self, subscription: Subscription, now: float) -> None:
+        """Queue a webhook whose ping is due, or set a timer for when it will be."""
+        wanted = owing.wanted_at(subscription)
+        if wanted is None or subscription.queued:
+            return
+        due = self._due(subscription, wanted, now)
+        if due <= now:
+            subscription.timer = None
+            self._ready.put(subscription)
+        elif subscription.timer is None or due < subscription.timer:
+            subscription.timer = due
+            self._timer_count += 1
+            heapq.heappush(self._timers, (due, self._timer_count, subscription))
+
+    def reschedule(self, subscription: Subscription) -> None:
+        """Look again at when a webhook's ping is due: its state was changed from outside."""
+        self._schedule(subscription, self._clock.monotonic())
+        self.wake.set()
+
+    def _ripen(self, now: float) -> None:
+        while self._timers and self._timers[0][0] <= now:
+            due, _, subscription = heapq.heappop(self._timers)
+            if subscription.timer == due:  # else a nearer one took its place
+                subscription.timer = None
+                self._schedule(subscription, now)
+
+    # --- sending ------------------------------------------------------------------------------
+
+    async def _start_due(self) -> None:
+        starts: dict[int, list[Start]] = defaultdict(list)
+        while not self._draining and (start := self._ready.take()) is not None:
+            now = self._clock.monotonic()
+            subscription = start.subscription
+            wanted = owing.wanted_at(subscription)
+            if wanted is None or self._due(subscription, wanted, now) > now:
+                self._free(start)
+                self._schedule(subscription, now)
+                continue
+            self._pace.started(subscription.listed_by, now)
+            subscription.flight = self._flight(subscription, now)
+            starts[subscription.bucket].append(start)
+        for bucket, of_bucket in starts.items():
+            await self._launch(bucket, of_bucket)
+
+    def _due(self, subscription: Subscription, wanted: float, now: float) -> float:
+        return max(wanted, self._pace.next_start(subscription.listed_by, now))
+
+    def _flight(self, subscription: Subscription, now: float) -> Flight:
+        def next_reminder() -> int:
+            self._reminders += 1
+            return reminder_number(self.leases.epochs[subscription.bucket], self._reminders)
+
+        return owing.take_off(subscription, now, next_reminder)
+
+    async def _launch(self, bucket: int, starts: Sequence[Start]) -> None:
+        """Start attempts for those that are enabled now: it is judged when sending."""
+        ids = [start.subscription.webhook_id for start in starts]
+        try:
+            current: Mapping[str, Webhook] = await self._storage.webhooks.current(bucket, ids)
+        except TidingsError:
+            for start in starts:
+                self._called_off(start)
+            raise
+        for start in starts:
+            webhook = current.get(start.subscription.webhook_id)
+            if webhook is None or not webhook.notifications.enabled:
+                owing.not_wanted(start.subscription)
+                self.touched.add(start.subscription)
+                self._free(start)
+            elif bucket not in self.leases.epochs:
+                self._called_off(start)
+            else:
+                self._send(start, webhook)
+
+    def _send(self, start: Start, webhook: Webhook) -> None:
+        flight = start.subscription.flight
+        if flight is None:
+            raise AssertionError("an attempt without a flight")
+        ping, at = ping_of(webhook, flight), self._clock.now()
+        task = asyncio.create_task(self._sender.send(request_of(webhook, ping, at)))
+        self._flights[webhook.webhook_id] = task
+
+        def landed(task: asyncio.Task[SendOutcome]) -> None:
+            if self._flights.get(webhook.webhook_id) is task:
+                del self._flights[webhook.webhook_id]
+            if task.cancelled():
+                self._called_off(start)
+                return
+            outcome = _outcome(task)
+            self._attempts.add(attempt_of(webhook, ping, at, outcome))
+            self._settle(start, outcome)
+
+        task.add_done_callback(landed)
+
+    def _settle(self, start: Start, outcome: SendOutcome) -> None:
+        subscription = start.subscription
+        self.touched.add(subscription)
+        self._free(start)
+        subscription.slow = (
+            not acknowledged(outcome) or outcome.elapsed_seconds > limits.SLOW_SECONDS
+        )
+        if acknowledged(outcome):
+            owing.acknowledged(subscription, self._clock.monotonic())
+        else:
+            self._failed([subscription], outcome)
+            if outcome.unreachable:
+                # 10,000 webhooks on one dead host must not take 10,000 time-outs (D7).
+                self._failed(self._ready.take_all_of(start.origin), outcome)
+        self._schedule(subscription, self._clock.monotonic())
+        self.wake.set()
+
+    def _failed(self, subscriptions: Iterable[Subscription], outcome: SendOutcome) -> None:
+        now, present = self._clock.monotonic(), self._clock.now()
+        asked = retry_after_seconds(outcome.headers.get("retry-after"), present)
+        for subscription in subscriptions:
+            subscription.slow = True
+            self.touched.add(subscription)
+            owing.failed(
+                subscription,
+                error_of(outcome),
+                now=now,
+                present=present,
+                draw=self._clock.draw(),
+                retry_after=asked,
+            )
+            telemetry.logger().info(
+                telemetry.ATTEMPT_FAILED,
+                webhook_id=subscription.webhook_id,
+                status=outcome.status,
+                failures=subscription.debt.failures if subscription.debt else 0,
+            )
+            self._schedule(subscription, now)
+
+    def _called_off(self, start: Start) -> None:
+        """An attempt that came to nothing by our own doing: it is owed as before."""
+        owing.called_off(start.subscription)
+        self._free(start)
+        self._schedule(start.subscription, self._clock.monotonic())
+
+    def _free(self, start: Start) -> None:
+        self._slots.free(start.subscription.account, start.origin, slow=start.slow)
+
+    # --- ending -------------------------------------------------------------------------------
+
+    def _abort(self, webhook_ids: Iterable[str]) -> None:
+        for webhook_id in list(webhook_ids):
+            task = self._flights.get(webhook_id)
+            if task is not None:
+                task.cancel()
+
+    def _lost(self, buckets: Iterable[int]) -> None:
+        for bucket in buckets:
+            self.tail.positions.pop(bucket, None)
+            for subscription in self.subscriptions.of_bucket(bucket):
+                self.touched.discard(subscription)
+                self.subscriptions.remove(subscription.webhook_id)
+                self._gone(subscription)
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Start nothing more; let what is in flight end, and abort what doesn't in time."""
+        self._draining = True
+        flights = set(self._flights.values())
+        if not flights:
+            return
+        _, late = await asyncio.wait(flights, timeout=timeout_seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+
+def _outcome(task: asyncio.Task[SendOutcome]) -> SendOutcome:
+    """What came of an attempt; a fault of the sender is a failed attempt, and is logged."""
+    fault = task.exception()
+    if fault is None:
+        return task.result()
+    telemetry.logger().error(telemetry.WORKER_FAILED, worker="sender", exc_info=fault)
+    return SendOutcome(status=None, error="the attempt failed on our side")

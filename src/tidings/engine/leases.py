@@ -1,0 +1,64 @@
+"""Keeping the leases of a dispatcher's buckets (mechanics D6)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from tidings import telemetry
+from tidings.domain import limits
+from tidings.ports import Clock, DispatchStore
+
+
+class Leases:
+    """Which buckets are held, at which epochs, and since when surely. A Worker: it renews.
+
+    `on_lost` is called with buckets that are no longer held; whoever dispatches for them must stop
+    at once. Without a renewal for LEASE_ABORT_SECONDS `sure` is False and transfers must be
+    aborted: the lease itself ends only later, so nobody else can have started one.
+    """
+
+    name = "leases"
+
+    def __init__(self, store: DispatchStore, clock: Clock, holder: str) -> None:
+        self.wake = asyncio.Event()
+        self.epochs: dict[int, int] = {}
+        self.on_lost: Callable[[Iterable[int]], None] = lambda buckets: None
+        self._store = store
+        self._clock = clock
+        self._holder = holder
+        self._renewed_at = clock.monotonic()
+
+    @property
+    def sure(self) -> bool:
+        """Whether a send may start: the last renewal is recent by our own clock."""
+        return self._clock.monotonic() - self._renewed_at < limits.LEASE_ABORT_SECONDS
+
+    async def take(self, buckets: Iterable[int], *, predecessor_gone: bool) -> None:
+        """Take what can be taken of these buckets."""
+        asked_at = self._clock.monotonic()
+        taken = await self._store.take(
+            list(buckets), self._holder, limits.LEASE_SECONDS, predecessor_gone=predecessor_gone
+        )
+        self.epochs.update(taken)
+        self._renewed_at = asked_at
+
+    async def run_once(self) -> float:
+        """Renew; tell of what was lost. An error counts as not renewed, and is raised."""
+        asked_at = self._clock.monotonic()
+        held = await self._store.renew(self._holder, self.epochs, limits.LEASE_SECONDS)
+        self._renewed_at = asked_at
+        self.drop(set(self.epochs) - held)
+        return limits.LEASE_RENEW_SECONDS
+
+    def drop(self, buckets: Iterable[int]) -> None:
+        """Forget buckets whose epoch is over, and say so."""
+        gone = [bucket for bucket in buckets if self.epochs.pop(bucket, None) is not None]
+        if gone:
+            telemetry.logger().warning(telemetry.LEASE_LOST, buckets=gone)
+            self.on_lost(gone)
+
+    async def release(self) -> None:
+        """Give all of them back: only once nothing is in flight for them."""
+        epochs, self.epochs = self.epochs, {}
+        await self._store.release(self._holder, epochs)

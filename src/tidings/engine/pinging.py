@@ -1,0 +1,61 @@
+"""A ping as one request to send, and what its outcome means. Pure (contract 1.6)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tidings.domain import limits
+from tidings.domain.dispatch import Attempt
+from tidings.domain.notification import Ping, notification_id, ping_body, signed_headers
+from tidings.domain.webhook import Webhook, signing_secrets
+from tidings.engine.subscriptions import Flight
+from tidings.ports import SendOutcome, SendRequest
+
+
+def ping_of(webhook: Webhook, flight: Flight) -> Ping:
+    """Return the ping that a flight carries."""
+    return Ping(
+        webhook_id=webhook.webhook_id,
+        account=webhook.account,
+        solution=webhook.solution,
+        covered=flight.covered,
+        reminder=flight.reminder,
+    )
+
+
+def request_of(webhook: Webhook, ping: Ping, at: datetime) -> SendRequest:
+    """Return the signed request of a ping, sent at `at`."""
+    body = ping_body(ping, at)
+    return SendRequest(
+        account=webhook.account,
+        url=webhook.notifications.url or "",
+        headers=signed_headers(notification_id(ping), body, signing_secrets(webhook, at), at),
+        body=body,
+        deadline_seconds=limits.SEND_SECONDS,
+    )
+
+
+def attempt_of(webhook: Webhook, ping: Ping, at: datetime, outcome: SendOutcome) -> Attempt:
+    """Return the line of the log of attempts."""
+    return Attempt(
+        bucket=webhook.bucket,
+        webhook_id=webhook.webhook_id,
+        attempted_at=at,
+        notification_id=notification_id(ping),
+        covered=ping.covered,
+        status=outcome.status,
+        error=None if acknowledged(outcome) else error_of(outcome),
+        elapsed_ms=round(outcome.elapsed_seconds * 1000),
+    )
+
+
+def acknowledged(outcome: SendOutcome) -> bool:
+    """Any 2xx acknowledges a ping, also one whose body was cut off."""
+    return outcome.status is not None and 200 <= outcome.status < 300
+
+
+def error_of(outcome: SendOutcome) -> str:
+    """Return what a failed attempt's owner is told."""
+    if outcome.error is not None:
+        return outcome.error[: limits.ERROR_LENGTH]
+    return f"the endpoint answered {outcome.status}"

@@ -1,0 +1,46 @@
+"""What was listed, gathered and written each second (mechanics P7): ListEvents writes nothing.
+
+A crash loses at most the last second of it, which shortens a webhook's 7 days by as much.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from tidings.domain import limits
+from tidings.domain.dispatch import ReadNote
+from tidings.ports import DispatchStore
+
+
+class Reads:
+    """The NotificationHints of the API, and the Worker that writes them down."""
+
+    name = "reads"
+
+    def __init__(self, store: DispatchStore) -> None:
+        self.wake = asyncio.Event()
+        self._store = store
+        self._notes: dict[str, ReadNote] = {}
+        self._listeners: list[Callable[[ReadNote], None]] = []
+
+    def listen(self, listener: Callable[[ReadNote], None]) -> None:
+        """Tell `listener` of each page too: a dispatcher of the same process."""
+        self._listeners.append(listener)
+
+    def note_read(self, note: ReadNote) -> None:
+        """Take note of a page; of one webhook only the last is kept until it is written."""
+        self._notes[note.webhook_id] = note
+        for listener in self._listeners:
+            listener(note)
+
+    async def run_once(self) -> float:
+        """Write what was gathered; what can't be written is kept for the next round."""
+        if self._notes:
+            notes, self._notes = self._notes, {}
+            try:
+                await self._store.note_reads(list(notes.values()))
+            except BaseException:
+                self._notes = notes | self._notes
+                raise
+        return limits.FLUSH_SECONDS

@@ -1,0 +1,235 @@
+"""The webhooks of a dispatcher's buckets in memory, found by what a change is (design, Dispatch).
+
+Kept true by control entries, which the tail brings in order (mechanics L7). URLs and secrets are
+not here: a webhook's row is read when its ping is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from tidings.domain.dispatch import Debt, Tracked
+from tidings.domain.filter import Revision, Rule, revision_at
+from tidings.domain.log_entry import Header
+
+
+class Flight:
+    """The one attempt of a webhook that is under way."""
+
+    __slots__ = ("covered", "hold_from", "hold_since", "reminder")
+
+    def __init__(
+        self,
+        *,
+        covered: int,
+        reminder: int | None,
+        hold_from: int | None,
+        hold_since: float,
+    ) -> None:
+        self.covered = covered
+        self.reminder = reminder
+        self.hold_from = hold_from
+        self.hold_since = hold_since
+
+
+class Written(NamedTuple):
+    """What the database holds of a webhook's dispatch state, as far as is known."""
+
+    matched: int
+    notified: int
+    debt: Debt | None
+
+
+class Subscription:
+    """A webhook as the dispatcher knows it. Times are the monotonic clock's seconds.
+
+    `matched` is the newest covered position, `notified` the newest acknowledged one. `hold_from`
+    is the oldest position that is matched, not acknowledged and not in a debt: it holds the
+    bucket's checkpoint back. `owed` says that a ping for news is due.
+    """
+
+    __slots__ = (
+        "_rule",
+        "_rule_from",
+        "account",
+        "bucket",
+        "debt",
+        "debt_due",
+        "enabled",
+        "flight",
+        "follow_up_at",
+        "hold_from",
+        "hold_since",
+        "last_started",
+        "last_token",
+        "listed_by",
+        "matched",
+        "notified",
+        "origin",
+        "owed",
+        "queued",
+        "read",
+        "reminder",
+        "renamed",
+        "revisions",
+        "slow",
+        "solution",
+        "start_position",
+        "timer",
+        "webhook_id",
+        "written",
+    )
+
+    def __init__(self, tracked: Tracked) -> None:
+        self.bucket = tracked.bucket
+        self.webhook_id = tracked.webhook_id
+        self.account = tracked.account
+        self.solution = tracked.solution
+        self.matched = 0
+        self.notified = 0
+        self.hold_from: int | None = None
+        self.hold_since = 0.0
+        self.owed = False
+        self.debt: Debt | None = None
+        self.debt_due = 0.0
+        self.flight: Flight | None = None
+        self.follow_up_at: float | None = None
+        self.last_started: float | None = None
+        self.last_token: int | None = None
+        self.read = 0
+        self.listed_by: str | None = None
+        self.slow = False
+        self.reminder: int | None = None
+        self.renamed = False
+        self.queued = False
+        self.timer: float | None = None
+        self.written = Written(0, 0, None)
+        self.become(tracked)
+
+    def become(self, tracked: Tracked) -> None:
+        """Take over what the webhook's row and revisions say now."""
+        self.enabled = tracked.enabled and tracked.url is not None
+        self.origin = origin_of(tracked.url)
+        self.start_position = tracked.start_position
+        self.revisions: tuple[Revision, ...] = tracked.revisions
+        self._rule: Rule = tracked.revisions[-1].rule
+        self._rule_from = tracked.revisions[-1].from_position if len(tracked.revisions) > 1 else 0
+        self.read = max(self.read, tracked.read_position)
+        self.listed_by = tracked.listed_by or self.listed_by
+
+    def covers(self, header: Header) -> bool:
+        """Whether the change is one of this webhook's events, by the revision of its place."""
+        position = header.position
+        if position <= self.start_position:
+            return False
+        rule = self._rule
+        if position <= self._rule_from:
+            rule = revision_at(self.revisions, position).rule
+        return rule.matches(header.kind, header.application, header.changed)
+
+
+def origin_of(url: str | None) -> str:
+    """Return `host:port` of an endpoint: whom slots and failed connects count for."""
+    if url is None:
+        return ""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+class _SolutionIndex:
+    """The webhooks of one solution, by the application they name."""
+
+    __slots__ = ("by_application", "everywhere")
+
+    def __init__(self) -> None:
+        self.everywhere: dict[str, Subscription] = {}
+        self.by_application: dict[str, dict[str, Subscription]] = {}
+
+
+class Subscriptions:
+    """All of them, by id, by bucket and by solution."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Subscription] = {}
+        self._by_bucket: dict[int, dict[str, Subscription]] = {}
+        self._by_solution: dict[tuple[str, str], _SolutionIndex] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def get(self, webhook_id: str) -> Subscription | None:
+        """Return a webhook that is in memory."""
+        return self._by_id.get(webhook_id)
+
+    def of_bucket(self, bucket: int) -> list[Subscription]:
+        """Return a bucket's webhooks."""
+        return list(self._by_bucket.get(bucket, {}).values())
+
+    def put(self, tracked: Tracked) -> Subscription:
+        """Add a webhook, or let the known one become what its row says now."""
+        known = self._by_id.get(tracked.webhook_id)
+        if known is None:
+            known = Subscription(tracked)
+            self._by_id[tracked.webhook_id] = known
+            self._by_bucket.setdefault(tracked.bucket, {})[tracked.webhook_id] = known
+        else:
+            self._unindex(known)
+            known.become(tracked)
+        self._index(known)
+        return known
+
+    def remove(self, webhook_id: str) -> Subscription | None:
+        """Forget a webhook; return what was known of it."""
+        known = self._by_id.pop(webhook_id, None)
+        if known is not None:
+            self._by_bucket[known.bucket].pop(webhook_id, None)
+            self._unindex(known)
+        return known
+
+    def matching(self, header: Header) -> Iterator[Subscription]:
+        """Yield the webhooks that cover a change."""
+        index = self._by_solution.get((header.account, header.solution))
+        if index is None:
+            return
+        for subscription in index.everywhere.values():
+            if subscription.covers(header):
+                yield subscription
+        for subscription in index.by_application.get(header.application, {}).values():
+            if subscription.covers(header):
+                yield subscription
+
+    def _index(self, subscription: Subscription) -> None:
+        key = (subscription.account, subscription.solution)
+        index = self._by_solution.setdefault(key, _SolutionIndex())
+        named = _named_applications(subscription)
+        if named is None:
+            index.everywhere[subscription.webhook_id] = subscription
+            return
+        for application in named:
+            places = index.by_application.setdefault(application, {})
+            places[subscription.webhook_id] = subscription
+
+    def _unindex(self, subscription: Subscription) -> None:
+        key = (subscription.account, subscription.solution)
+        index = self._by_solution[key]
+        index.everywhere.pop(subscription.webhook_id, None)
+        for application in _named_applications(subscription) or ():
+            places = index.by_application.get(application, {})
+            places.pop(subscription.webhook_id, None)
+            if not places:
+                index.by_application.pop(application, None)
+        if not index.everywhere and not index.by_application:
+            del self._by_solution[key]
+
+
+def _named_applications(subscription: Subscription) -> frozenset[str] | None:
+    """All that any revision names: yesterday's log is matched by yesterday's filter."""
+    named: set[str] = set()
+    for revision in subscription.revisions:
+        applications = revision.rule.applications
+        if applications is None:
+            return None
+        named |= applications
+    return frozenset(named)
