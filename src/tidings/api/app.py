@@ -25,7 +25,7 @@ from tidings.api.smartsuite import PREFIX, SmartSuite
 from tidings.engine.listing import Listing
 from tidings.engine.publish import Publisher
 from tidings.engine.webhooks import Webhooks
-from tidings.ports import Clock, NotificationHints, Storage
+from tidings.ports import Clock, Storage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,6 @@ class Services:
     listing: Listing
     webhooks: Webhooks
     authenticator: Authenticator
-    hints: NotificationHints
     storage: Storage
     clock: Clock
     readiness: Sequence[ReadinessCheck] = ()
@@ -56,7 +55,6 @@ class _App:
             webhooks=services.webhooks,
             listing=services.listing,
             authenticator=authenticator,
-            hints=services.hints,
             clock=clock,
         )
         self._busy: dict[tuple[str, str], ASGIApp] = {

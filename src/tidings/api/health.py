@@ -58,6 +58,7 @@ class Readiness:
         return None
 
     async def _ask(self, check: ReadinessCheck) -> str | None:
+        log = telemetry.logger()
         try:
             async with asyncio.timeout(READY_SECONDS):
                 return await check()
@@ -66,5 +67,5 @@ class Readiness:
         except TidingsError as error:
             return error.message
         except Exception:
-            telemetry.logger().exception(telemetry.REQUEST_FAILED, path="/readyz")
+            log.exception(telemetry.REQUEST_FAILED, path="/readyz")
             return "a check failed; see the server's log"

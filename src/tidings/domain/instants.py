@@ -24,6 +24,11 @@ def format_instant(instant: datetime) -> str:
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
 
 
+def format_second(instant: datetime) -> str:
+    """Print an instant without its fraction: `2023-11-02T14:21:43Z` (contract 1.3, 2.1)."""
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"
+
+
 def parse_instant(text: str) -> datetime:
     """Read an ISO 8601 date and time with its offset, as an aware UTC datetime.
 

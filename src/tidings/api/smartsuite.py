@@ -1,0 +1,160 @@
+"""The SmartSuite webhook service over Twirp (contract 1.1 to 1.5).
+
+`POST /smartsuite.webhooks.engine.Webhooks/<Method>`, JSON in and out, for servers only: no answer
+carries a CORS header.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from starlette.types import Receive, Scope, Send
+
+from tidings.api.auth import Authenticator, Principal
+from tidings.api.body import read_body
+from tidings.api.responses import respond
+from tidings.api.twirp import respond_bad_route, respond_twirp_error
+from tidings.domain.json_text import check_json_text
+from tidings.domain.key import Role
+from tidings.domain.limits import JSON_DEPTH, RPC_BODY_BYTES
+from tidings.domain.proto_json import Message, parse_message
+from tidings.domain.webhook_messages import (
+    EventListWish,
+    print_webhook,
+    read_event_list_wish,
+    read_webhook_id,
+    read_webhook_list_wish,
+    read_webhook_wish,
+)
+from tidings.engine.listing import Listed, Listing
+from tidings.engine.webhooks import Webhooks
+from tidings.errors import UnsupportedMediaType
+from tidings.ports import Clock
+
+PREFIX = "/smartsuite.webhooks.engine.Webhooks/"
+
+_Method = Callable[[Principal, Message], Awaitable[dict[str, Any]]]
+
+
+class SmartSuite:
+    """The service as an ASGI application; it is given every request under PREFIX."""
+
+    def __init__(
+        self,
+        *,
+        webhooks: Webhooks,
+        listing: Listing,
+        authenticator: Authenticator,
+        clock: Clock,
+    ) -> None:
+        self._webhooks = webhooks
+        self._listing = listing
+        self._authenticator = authenticator
+        self._clock = clock
+        self._methods: dict[str, _Method] = {
+            "CreateWebhook": self._create,
+            "GetWebhook": self._get,
+            "GetWebhooks": self._get,
+            "ListWebhooks": self._list,
+            "UpdateWebhook": self._update,
+            "DeleteWebhook": self._delete,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; whatever goes wrong is told as Twirp does (contract 1.8)."""
+        method = scope["path"].removeprefix(PREFIX)
+        if scope["method"] != "POST":
+            await respond_bad_route(send, "only POST is allowed")
+        elif method != "ListEvents" and method not in self._methods:
+            await respond_bad_route(send, "the service has no such method")
+        else:
+            try:
+                await self._answer(method, scope, receive, send)
+            except Exception as error:  # noqa: BLE001 - logged and told there
+                await respond_twirp_error(scope, send, error)
+
+    async def _answer(self, method: str, scope: Scope, receive: Receive, send: Send) -> None:
+        principal = await self._authenticator.authenticate(scope, Role.SUBSCRIBER)
+        _check_content_type(scope)
+        raw = await read_body(scope, receive, self._clock, max_bytes=RPC_BODY_BYTES)
+        check_json_text(raw, max_depth=JSON_DEPTH)
+        message = parse_message(raw)
+        if method == "ListEvents":
+            await self._list_events(principal, message, receive, send)
+        else:
+            await respond(
+                send, 200, msgspec.json.encode(await self._methods[method](principal, message))
+            )
+
+    async def _list_events(
+        self, principal: Principal, message: Message, receive: Receive, send: Send
+    ) -> None:
+        """Write a page, and note that it was read once it is written (mechanics D1)."""
+        wish = read_event_list_wish(message)
+        if wish.wait_seconds:
+            listed = await self._list_unless_gone(principal, wish, receive)
+            if listed is None:
+                return
+        else:
+            listed = await self._listing.list(principal.account, principal.key_id, wish)
+        await respond(send, 200, listed.body)
+        self._listing.written(listed)
+
+    async def _list_unless_gone(
+        self, principal: Principal, wish: EventListWish, receive: Receive
+    ) -> Listed | None:
+        """List while the client is there; None if it went away before there was an answer."""
+        listing = asyncio.ensure_future(
+            self._listing.list(principal.account, principal.key_id, wish)
+        )
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait({listing, gone}, return_when=asyncio.FIRST_COMPLETED)
+            return await listing if listing.done() else None
+        finally:
+            for task in (listing, gone):
+                task.cancel()
+            await asyncio.gather(listing, gone, return_exceptions=True)
+
+    async def _create(self, principal: Principal, message: Message) -> dict[str, Any]:
+        wish = read_webhook_wish(message)
+        webhook = await self._webhooks.create(principal.account, principal.name, wish)
+        return {"webhook": print_webhook(webhook, with_secret=True)}
+
+    async def _get(self, principal: Principal, message: Message) -> dict[str, Any]:
+        webhook = await self._webhooks.get(principal.account, read_webhook_id(message))
+        return {"webhook": print_webhook(webhook)}
+
+    async def _list(self, principal: Principal, message: Message) -> dict[str, Any]:
+        page = await self._webhooks.list(principal.account, read_webhook_list_wish(message))
+        answer: dict[str, Any] = {"webhooks": [print_webhook(found) for found in page.webhooks]}
+        if page.next_after is not None:
+            answer["next_page_token"] = page.next_after
+        return answer
+
+    async def _update(self, principal: Principal, message: Message) -> dict[str, Any]:
+        wish = read_webhook_wish(message)
+        webhook = await self._webhooks.update(principal.account, principal.name, wish)
+        return {"webhook": print_webhook(webhook)}
+
+    async def _delete(self, principal: Principal, message: Message) -> dict[str, Any]:
+        await self._webhooks.delete(principal.account, read_webhook_id(message))
+        return {}
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _check_content_type(scope: Scope) -> None:
+    """Refuse what says that it isn't JSON; parameters, and no Content-Type at all, are fine."""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            media_type = value.split(b";", 1)[0].strip().lower()
+            if media_type not in (b"application/json", b""):
+                raise UnsupportedMediaType("send Content-Type: application/json")

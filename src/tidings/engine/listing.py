@@ -1,0 +1,146 @@
+"""ListEvents: pages of a webhook's events, read from the log (contract 1.5; mechanics P1 to P7)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tidings.domain.buckets import bucket_of_webhook
+from tidings.domain.dispatch import ReadNote, Tracked
+from tidings.domain.event_page import event_prefix, history_is_gone, next_position, print_page
+from tidings.domain.filter import revision_at
+from tidings.domain.kinds import CONTROL
+from tidings.domain.limits import PAGE_BYTES, SCAN_BUDGET_SECONDS
+from tidings.domain.log_entry import Header, Page, PageQuery
+from tidings.domain.page_token import check_not_ahead
+from tidings.domain.webhook_messages import EventListWish
+from tidings.engine.arrivals import Arrivals
+from tidings.engine.turns import Turns
+from tidings.engine.webhooks import no_such_webhook
+from tidings.ports import ChangeLog, Clock, NotificationHints, WebhookStore
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A page as bytes, and the note to make once it is written (mechanics D1)."""
+
+    body: bytes
+    note: ReadNote
+
+
+class Listing:
+    """Lists events. It writes nothing to the database: it only gives hints (mechanics P7)."""
+
+    def __init__(
+        self,
+        log: ChangeLog,
+        webhooks: WebhookStore,
+        clock: Clock,
+        arrivals: Arrivals,
+        hints: NotificationHints,
+    ) -> None:
+        self._log = log
+        self._webhooks = webhooks
+        self._clock = clock
+        self._arrivals = arrivals
+        self._hints = hints
+        self._turns = Turns()
+
+    async def list(self, account: str, key_id: str, wish: EventListWish) -> Listed:
+        """Return a page of events, waiting for its first one as long as was asked for.
+
+        Raises NotFound (also when the webhook is deleted meanwhile) and InvalidArgument (a page
+        token that lies in the future).
+        """
+        tracked = await self._tracked(account, wish.webhook_id)
+        after = max(wish.token or 0, tracked.start_position)
+        page = await self._read(tracked, key_id, after, wish)
+        if wish.token is not None:
+            check_not_ahead(wish.token, now=page.read_at, last_position=page.bucket_last)
+        events_expired = history_is_gone(page, token=wish.token, after=after)
+        if wish.wait_seconds and not page.entries and not page.has_more:
+            page = await self._wait(tracked, key_id, page, wish)
+        position = next_position(page)
+        return Listed(
+            print_page(
+                event_prefix(tracked.webhook_id, tracked.account, tracked.solution),
+                page.entries,
+                position=position,
+                has_more=page.has_more,
+                events_expired=events_expired,
+            ),
+            ReadNote(
+                bucket=tracked.bucket,
+                webhook_id=tracked.webhook_id,
+                account=account,
+                key_id=key_id,
+                listed_at=page.read_at,
+                read_position=position,
+                has_more=page.has_more,
+                asked=wish.token,
+            ),
+        )
+
+    def written(self, listed: Listed) -> None:
+        """Take note that a page's answer is written: from now on it counts as read (D1)."""
+        self._hints.note_read(listed.note)
+
+    async def _tracked(self, account: str, webhook_id: str) -> Tracked:
+        """Return the webhook, or NotFound for one of another account as for none (T1)."""
+        bucket = bucket_of_webhook(webhook_id)
+        tracked = None if bucket is None else await self._webhooks.tracked(bucket, webhook_id)
+        if tracked is None or tracked.account != account:
+            raise no_such_webhook()
+        return tracked
+
+    async def _read(self, tracked: Tracked, key_id: str, after: int, wish: EventListWish) -> Page:
+        query = PageQuery(
+            bucket=tracked.bucket,
+            account=tracked.account,
+            solution=tracked.solution,
+            after=after,
+            revisions=tracked.revisions,
+            limit=wish.page_size,
+            budget_seconds=SCAN_BUDGET_SECONDS,
+            max_bytes=PAGE_BYTES,
+        )
+        await self._turns.take(tracked.account, key_id)
+        try:
+            return await self._log.read_page(query)
+        finally:
+            self._turns.give_back(tracked.account, key_id)
+
+    async def _wait(self, tracked: Tracked, key_id: str, page: Page, wish: EventListWish) -> Page:
+        """Read on whenever a covered event may have come, until one has or the time is over.
+
+        Each look goes on where the last one ended, and asks for the webhook again: it may be
+        deleted or changed meanwhile, which ends or redirects the wait.
+        """
+        ends_at = self._clock.monotonic() + wish.wait_seconds
+        left = float(wish.wait_seconds)
+        while left > 0 and not self._arrivals.closed and not (page.entries or page.has_more):
+            await self._arrivals.wait(
+                tracked.account,
+                tracked.solution,
+                page.bucket_last,
+                left,
+                self._clock,
+                wanted=_Wanted(tracked),
+            )
+            tracked = await self._tracked(tracked.account, tracked.webhook_id)
+            page = await self._read(tracked, key_id, page.end, wish)
+            left = ends_at - self._clock.monotonic()
+        return page
+
+
+class _Wanted:
+    """Whether an entry is to wake a wait: covered by the webhook, or about the webhook itself."""
+
+    __slots__ = ("_tracked",)
+
+    def __init__(self, tracked: Tracked) -> None:
+        self._tracked = tracked
+
+    def __call__(self, header: Header) -> bool:
+        if header.kind == CONTROL:
+            return header.subject == self._tracked.webhook_id
+        revision = revision_at(self._tracked.revisions, header.position)
+        return revision.rule.matches(header.kind, header.application, header.changed)
