@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import statistics
 from collections.abc import Callable, Iterator
@@ -62,12 +63,14 @@ def vague_classes(text: str) -> list[str]:
 
 
 def public_definitions(node: ast.Module | ast.ClassDef) -> Iterator[Definition]:
-    """Yield what a reader may use: public, and neither a dunder nor nested in a function."""
+    """Yield what a reader may use: public, no dunder, not nested in a function, no bare stub."""
     for child in node.body:
-        if isinstance(child, Definition) and not child.name.startswith("_"):
+        if not isinstance(child, Definition) or child.name.startswith("_"):
+            continue
+        if ast.unparse(child.body[0]) != "...":
             yield child
-            if isinstance(child, ast.ClassDef):
-                yield from public_definitions(child)
+        if isinstance(child, ast.ClassDef):
+            yield from public_definitions(child)
 
 
 def undocumented(text: str) -> list[str]:
@@ -85,7 +88,9 @@ def unfinished(text: str) -> list[str]:
 
 
 def embedded_sql(text: str) -> list[str]:
-    """A statement that belongs in a .sql file. Docstrings may speak of SQL."""
+    """A statement that belongs in a .sql file. Docstrings may speak of SQL, and SQLite's own
+    catalogue may be asked what PRAGMA can't say.
+    """
     tree = ast.parse(text)
     prose = {
         id(node.value)
@@ -102,25 +107,20 @@ def embedded_sql(text: str) -> list[str]:
         and isinstance(node.value, str)
         and id(node) not in prose
         and statement.match(node.value)
+        and "sqlite_schema" not in node.value
     ]
 
 
 def unexplained_queries(text: str) -> list[str]:
-    """A statement in a .sql file without a sentence right above it."""
+    """A statement in a .sql file without a sentence right above it: one a paragraph."""
     found: list[str] = []
-    comment = ""
-    inside = False
-    for line in text.splitlines():
-        bare = line.strip()
-        if bare.startswith("--"):
-            comment += " " + bare.lstrip("-").strip()
-        elif not bare:
-            comment = comment if inside else ""
-        else:
-            if not inside and not re.search(r"\w \w.*[.:]$", comment):
-                found.append(bare)
-            inside = not bare.split("--")[0].rstrip().endswith(";")
-            comment = comment if inside else ""
+    for paragraph in re.split(r"\n\s*\n", text.strip()):
+        lines = [line.strip() for line in paragraph.splitlines()]
+        statement = [line for line in lines if not line.startswith("--")]
+        above = "\n".join(itertools.takewhile(lambda line: line.startswith("--"), lines))
+        said = re.search(r"^-- (?!name:).*\w.*[.:]$", above, re.MULTILINE)
+        if statement and (not said or ";" in "".join(statement)[:-1]):
+            found.append(statement[0])
     return found
 
 
@@ -155,16 +155,16 @@ BITES: list[tuple[Callable[[str], list[str]], str]] = [
     (vague_classes, "class WebhookManager: ..."),
     (vague_classes, "class HTTPUtils: ..."),
     (undocumented, "x = 1"),
-    (undocumented, '"""A module."""\ndef public(): ...'),
-    (undocumented, '"""A module."""\nclass A:\n    """A class."""\n    async def b(self): ...'),
+    (undocumented, '"""A module."""\ndef public(): pass'),
+    (undocumented, '"""A module."""\nclass A:\n    """A class."""\n    async def b(self): pass'),
     (unfinished, "# TO" + "DO: later"),
     (unfinished, "raise NotImplemented" + "Error"),
     (embedded_sql, 'x = "SELECT 1 FROM webhook"'),
     (embedded_sql, 'x = f"""\n  INSERT INTO webhook VALUES ({y})"""'),
     (unexplained_queries, "SELECT 1;"),
     (unexplained_queries, "-- name: one\nSELECT 1;"),
-    (unexplained_queries, "-- The number one, for its own sake.\nSELECT 1;\nSELECT 2;"),
-    (unexplained_queries, "-- The number one, for its own sake.\n\nSELECT 1;"),
+    (unexplained_queries, "-- The number one.\nSELECT 1;\nSELECT 2;"),
+    (unexplained_queries, "-- The number one.\n\nSELECT 1;"),
     (workplace, "see /wor" + "k/main"),
     (workplace, "see ../share" + "d/notes.md"),
 ]
@@ -175,7 +175,7 @@ SPARES: list[tuple[Callable[[str], list[str]], str]] = [
     (undocumented, '"""A module."""\ndef _own():\n    def inner(): ...'),
     (undocumented, '"""A module."""\nclass A:\n    """A class."""\n    def __len__(self): ...'),
     (embedded_sql, '"""SELECT what you like FROM here."""\nx = "PRAGMA user_version"'),
-    (unexplained_queries, "-- name: one\n-- The number one.\nSELECT 1\n\n  -- or two\n  + 1;"),
+    (unexplained_queries, "-- A file.\n\n-- name: one\n-- One.\nSELECT 1 -- a row\n"),
 ]
 
 
