@@ -11,16 +11,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-
 from starlette.types import Receive, Scope, Send
 
 from tidings.api.auth import Authenticator, Principal
 from tidings.api.body import read_body
 from tidings.api.responses import respond
 from tidings.api.twirp import respond_bad_route, respond_twirp_error
-from tidings.domain.json_text import check_json_text
 from tidings.domain.key import Role
-from tidings.domain.limits import JSON_DEPTH, RPC_BODY_BYTES
+from tidings.domain.limits import RPC_BODY_BYTES
 from tidings.domain.proto_json import Message, parse_message
 from tidings.domain.webhook_messages import (
     EventListWish,
@@ -81,7 +79,6 @@ class SmartSuite:
         principal = await self._authenticator.authenticate(scope, Role.SUBSCRIBER)
         _check_content_type(scope)
         raw = await read_body(scope, receive, self._clock, max_bytes=RPC_BODY_BYTES)
-        check_json_text(raw, max_depth=JSON_DEPTH)
         message = parse_message(raw)
         if method == "ListEvents":
             await self._list_events(principal, message, receive, send)

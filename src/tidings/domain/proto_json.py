@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 
-from tidings.domain.limits import ID_LENGTH
-from tidings.errors import InvalidArgument, MalformedRequest
+from tidings.domain.json_text import check_json_text, decode_json
+from tidings.domain.limits import ID_LENGTH, JSON_DEPTH
+from tidings.errors import InvalidArgument
 
-_DECODER = msgspec.json.Decoder()
+_DECODER = msgspec.json.Decoder(dict[str, Any])
 _MAX_DIGITS = 19
 """Digits of a 64-bit number; a longer one means the same as the greatest."""
 
@@ -109,18 +110,13 @@ class Message:
 def parse_message(raw: bytes) -> Message:
     """Read a request's body; an empty one is `{}` (contract 1.2).
 
-    Depth and UTF-8 have been checked before (`domain/json_text.py`). Raises MalformedRequest for
-    what is no JSON object.
+    Raises MalformedRequest for what is no JSON object, no UTF-8 or too deep, InvalidArgument for
+    a number that no number of ours can be.
     """
     if not raw.strip():
         return Message({})
-    try:
-        members = _DECODER.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedRequest(f"the body is not JSON that can be read: {error}") from error
-    if not isinstance(members, dict):
-        raise MalformedRequest("the body must be a JSON object")
-    return Message(members)
+    check_json_text(raw, max_depth=JSON_DEPTH)
+    return Message(decode_json(_DECODER, raw))
 
 
 def check_text(value: object, name: str, limit: int) -> str:
