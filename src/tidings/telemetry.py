@@ -22,6 +22,8 @@ ATTEMPTS_DROPPED: Final = "attempts.dropped"
 """The log of attempts couldn't keep up; nothing else is lost by that."""
 LEASE_LOST: Final = "lease.lost"
 """Another holder took these buckets; this one's transfers were aborted."""
+WATCHER_FAILED: Final = "watcher.failed"
+"""A watcher of the log raised; the append it was told of is committed all the same."""
 STORAGE_SLOW: Final = "storage.slow"
 """A flush took longer than its period."""
 

@@ -133,6 +133,14 @@ CONNECTION_LIFETIME_SECONDS = 60
 CONNECTION_IDLE_SECONDS = 30
 DNS_QUERIES_PER_ACCOUNT = 8
 """Look-ups in flight for one account, so that a tarpit of a DNS holds its own tenant only."""
+DNS_TRY_SECONDS = 2.0
+"""For a DNS server's first answer; c-ares doubles it with each round over its servers."""
+DNS_TRIES = 2
+"""Rounds over the DNS servers: with three of them 18 s, still within SEND_SECONDS."""
+DNS_ADDRESSES = 8
+"""Of a name, that libcurl is given. All of them are vetted; more tries fit into no deadline."""
+OWN_ADDRESSES_SECONDS = 60.0
+"""How long the list of this host's addresses is believed; interfaces come and go rarely."""
 
 # --- requests -------------------------------------------------------------------------------
 
@@ -157,3 +165,20 @@ IDEMPOTENCY_HOURS = 24
 """How long an Idempotency-Key is remembered (contract 3.2)."""
 LOG_DAYS = 15
 """How long the log keeps an event."""
+
+# --- SQLite (mechanics P5, Q2) ------------------------------------------------------------------
+
+DATABASE_BUSY_MS = 5_000
+"""How long a statement waits for another process's write (`keys create` beside a server)."""
+WRITER_CACHE_KIBIBYTES = 64 * 1024
+"""Pages that the writer keeps in memory: the inner pages of the indexes of a busy log."""
+READER_CACHE_KIBIBYTES = 8 * 1024
+"""Pages that each read connection keeps; the rest is the system's page cache."""
+WAL_BYTES = 64 * MEBIBYTE
+"""Frames after which the writer copies the WAL into the database and begins it anew."""
+WAL_RETRY_BYTES = 16 * MEBIBYTE
+"""Further frames before the next try, where a reader kept the WAL from beginning anew."""
+WAL_BUSY_MS = 100
+"""How long the writer then waits for readers; commits wait as long."""
+SCAN_SLICE_SECONDS = 0.04
+"""Longest read transaction of a page, where many rows must be looked at closely: under 50 ms."""

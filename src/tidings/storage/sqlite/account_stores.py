@@ -1,0 +1,130 @@
+"""What belongs to an account and to no bucket: keys and applications (contract 3.1, 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+import apsw
+
+from tidings.domain.instants import from_milliseconds, to_milliseconds
+from tidings.domain.key import ApiKey, Role
+from tidings.errors import AlreadyExists
+from tidings.storage.sqlite.instants import loaded, stored
+from tidings.storage.sqlite.queries import load_queries
+from tidings.storage.sqlite.readers import Readers
+from tidings.storage.sqlite.transaction import Transaction
+from tidings.storage.sqlite.writer import Writer
+
+_SQL = load_queries("accounts")
+
+
+class SqliteKeyStore:
+    """ports.KeyStore on one file."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def create(self, key: ApiKey) -> None:
+        """Store a key. Raises AlreadyExists if the account has a living key of this name."""
+        await self._writer.run(partial(_create_key, key=key))
+
+    async def find(self, key_hash: bytes) -> ApiKey | None:
+        """Return the living key with this hash: read anew each time, so a revocation by another
+        process is heeded at once."""
+        return self._readers.at_once(_find_key, key_hash)
+
+    async def list(self, account: str | None) -> Sequence[ApiKey]:
+        """Return keys, also revoked ones, of one account or of all, oldest first."""
+        return self._readers.at_once(_list_keys, account)
+
+    async def revoke(self, key_id: str, now: datetime) -> bool:
+        """Revoke a key; False if there is no living one of this id."""
+        return await self._writer.run(partial(_revoke_key, key_id=key_id, now=now))
+
+    async def touch(self, used_at: Mapping[str, datetime]) -> None:
+        """Store when keys were last used (key_id → instant)."""
+        rows = [(to_milliseconds(instant), key_id) for key_id, instant in used_at.items()]
+        await self._writer.run(partial(_touch_keys, rows=rows))
+
+
+class SqliteApplicationStore:
+    """ports.ApplicationStore on one file."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def register(
+        self, account: str, solution: str, application: str, name: str | None
+    ) -> None:
+        """Register an application (ports.ApplicationStore.register)."""
+        row = (account, application, solution, name)
+        await self._writer.run(partial(_register, row=row))
+
+
+def _create_key(transaction: Transaction, *, key: ApiKey) -> None:
+    connection = transaction.connection
+    if connection.execute(_SQL["living_name"], (key.account, key.name)).fetchone():
+        raise AlreadyExists(f"account {key.account} has a key named {key.name}")
+    row = (
+        key.key_id,
+        key.account,
+        key.name,
+        key.role.value,
+        key.key_hash,
+        to_milliseconds(key.created_at),
+        stored(key.revoked_at),
+        stored(key.last_used_at),
+    )
+    connection.execute(_SQL["insert_key"], row)
+
+
+def _find_key(connection: apsw.Connection, key_hash: bytes) -> ApiKey | None:
+    row = connection.execute(_SQL["find_key"], (key_hash,)).fetchone()
+    return None if row is None else _key(*row)
+
+
+def _list_keys(connection: apsw.Connection, account: str | None) -> list[ApiKey]:
+    return [_key(*row) for row in connection.execute(_SQL["list_keys"], (account,))]
+
+
+def _revoke_key(transaction: Transaction, *, key_id: str, now: datetime) -> bool:
+    transaction.connection.execute(_SQL["revoke_key"], (to_milliseconds(now), key_id))
+    return transaction.connection.changes() > 0
+
+
+def _touch_keys(transaction: Transaction, *, rows: Sequence[tuple[int, str]]) -> None:
+    transaction.connection.executemany(_SQL["touch_key"], rows)
+
+
+def _key(
+    key_id: str,
+    account: str,
+    name: str,
+    role: str,
+    key_hash: bytes,
+    created_at: int,
+    revoked_at: int | None,
+    last_used_at: int | None,
+) -> ApiKey:
+    return ApiKey(
+        key_id=key_id,
+        account=account,
+        name=name,
+        role=Role(role),
+        key_hash=key_hash,
+        created_at=from_milliseconds(created_at),
+        revoked_at=loaded(revoked_at),
+        last_used_at=loaded(last_used_at),
+    )
+
+
+def _register(transaction: Transaction, *, row: tuple[str, str, str, str | None]) -> None:
+    account, application, solution, _ = row
+    connection = transaction.connection
+    found = connection.execute(_SQL["solution_of_application"], (account, application)).get
+    if found is not None and found != solution:
+        raise AlreadyExists(f"application {application} belongs to another solution")
+    connection.execute(_SQL["save_application"], row)

@@ -1,0 +1,217 @@
+"""The change log on SQLite: append, pages, tails, hints (mechanics L2 to L4, P1 to P5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import apsw
+import msgspec
+
+from tidings import telemetry
+from tidings.domain import limits
+from tidings.domain.log_entry import Append, Appended, Header, Page, PageQuery, Receipt
+from tidings.errors import IdempotencyKeyReused
+from tidings.ports import Clock
+from tidings.storage.sqlite.connection import snapshot
+from tidings.storage.sqlite.page_scan import PageScan
+from tidings.storage.sqlite.queries import load_queries
+from tidings.storage.sqlite.readers import Readers
+from tidings.storage.sqlite.transaction import Transaction
+from tidings.storage.sqlite.writer import Writer
+
+_SQL = load_queries("change_log")
+_REMEMBER, _FIND_KEY, _FORGET_KEY = _SQL["remember_key"], _SQL["find_key"], _SQL["forget_key"]
+_KEY_MS = limits.IDEMPOTENCY_HOURS * 3_600_000
+_CHANGED = msgspec.json.Decoder(tuple[str, ...])
+
+
+class Watchers:
+    """Who is told of what each commit of this process appended."""
+
+    def __init__(self) -> None:
+        self._watchers: list[Callable[[Appended], None]] = []
+
+    def __len__(self) -> int:
+        return len(self._watchers)
+
+    def add(self, watcher: Callable[[Appended], None]) -> Callable[[], None]:
+        """Add a watcher; return what removes it (twice is fine)."""
+        self._watchers.append(watcher)
+
+        def remove() -> None:
+            if watcher in self._watchers:
+                self._watchers.remove(watcher)
+
+        return remove
+
+    def announce(self, appended: Appended) -> None:
+        """Tell all. One that raises is logged: the append is committed and must be answered."""
+        for watcher in tuple(self._watchers):
+            try:
+                watcher(appended)
+            except Exception:  # noqa: BLE001 - logged; the watcher's fault, not the writer's
+                telemetry.logger().exception(telemetry.WATCHER_FAILED, bucket=appended.bucket)
+
+
+class SqliteChangeLog:
+    """ports.ChangeLog on one file."""
+
+    def __init__(self, writer: Writer, readers: Readers, watchers: Watchers, clock: Clock) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._watchers = watchers
+        self._clock = clock
+        self._shares = _AccountShares()
+
+    async def append(self, append: Append) -> Receipt:
+        """Append all entries of one publish, durably, or none (ports.ChangeLog.append)."""
+        size = sum(len(entry.body) for entry in append.entries)
+        return await self._writer.append(partial(_append, append=append), size)
+
+    async def read_page(self, query: PageQuery) -> Page:
+        """Read one page from one snapshot (ports.ChangeLog.read_page)."""
+        scan = PageScan(query, self._clock)
+        await self._readers.in_thread(scan.read_slice)
+        if not scan.done:
+            async with self._shares.of(query.account):
+                while not scan.done:
+                    await self._readers.in_thread(scan.read_slice)
+        return scan.page()
+
+    async def read_tail(self, tails: Mapping[int, int], limit: int) -> Sequence[Header]:
+        """Read what lies behind the tails (ports.ChangeLog.read_tail).
+
+        The limit is shared out evenly over the buckets that have news, so that a loud one can't
+        starve the others.
+        """
+        return await self._readers.in_thread(_read_tail, tails=tails, limit=limit)
+
+    def watch(self, watcher: Callable[[Appended], None]) -> Callable[[], None]:
+        """Call `watcher` after each commit of this process (ports.ChangeLog.watch)."""
+        remove = self._watchers.add(watcher)
+        self._writer.hints = True
+
+        def undo() -> None:
+            remove()
+            self._writer.hints = len(self._watchers) > 0
+
+        return undo
+
+
+class _AccountShares:
+    """A quarter of the reader threads for the long scans of one account (mechanics P5).
+
+    A scan of one slice is short and takes no share. The quarter is one thread while there are
+    fewer than eight, so that a key, which belongs to one account, has no more than one either.
+    """
+
+    def __init__(self) -> None:
+        self._shares: dict[str, tuple[asyncio.Semaphore, int]] = {}
+
+    @asynccontextmanager
+    async def of(self, account: str) -> AsyncIterator[None]:
+        fresh = asyncio.Semaphore(max(1, limits.READER_THREADS // 4))
+        share, users = self._shares.get(account, (fresh, 0))
+        self._shares[account] = (share, users + 1)
+        try:
+            async with share:
+                yield
+        finally:
+            _, users = self._shares.pop(account)
+            if users > 1:
+                self._shares[account] = (share, users - 1)
+
+
+def _append(transaction: Transaction, append: Append) -> Receipt:
+    """Append under the write lock, or return what the key's first append was answered."""
+    count = len(append.entries)
+    first = transaction.next_position(append.bucket) if count else None
+    receipt = Receipt(
+        accepted=count,
+        suppressed=append.suppressed,
+        batch_id=append.batch_id,
+        first_position=first,
+        last_position=None if first is None else first + count - 1,
+    )
+    earlier = _remember(transaction, append, receipt)
+    if earlier is not None:
+        return earlier
+    if count:
+        transaction.insert(append.bucket, append.account, append.solution, append.entries)
+    return receipt
+
+
+def _remember(transaction: Transaction, append: Append, receipt: Receipt) -> Receipt | None:
+    """Keep the receipt under the append's key; return the one that was kept before, if one was."""
+    connection = transaction.connection
+    scope = (append.bucket, append.account, append.solution, append.key)
+    row = (
+        *scope,
+        transaction.now_ms,
+        append.body_hash,
+        receipt.accepted,
+        receipt.suppressed,
+        receipt.batch_id,
+        receipt.first_position,
+        receipt.last_position,
+    )
+    connection.execute(_REMEMBER, row)
+    if connection.changes():
+        return None
+    found = connection.execute(_FIND_KEY, (*scope, transaction.now_ms - _KEY_MS)).fetchone()
+    if found is None:
+        connection.execute(_FORGET_KEY, scope)
+        connection.execute(_REMEMBER, row)
+        return None
+    body_hash, accepted, suppressed, batch_id, first, last = found
+    if body_hash != append.body_hash:
+        raise IdempotencyKeyReused("this Idempotency-Key was used with another body")
+    return Receipt(
+        accepted=accepted,
+        suppressed=suppressed,
+        batch_id=batch_id,
+        first_position=first,
+        last_position=last,
+    )
+
+
+def _read_tail(
+    connection: apsw.Connection, *, tails: Mapping[int, int], limit: int
+) -> list[Header]:
+    headers: list[Header] = []
+    given = msgspec.json.encode(tails).decode()
+    with snapshot(connection):
+        news = connection.execute(_SQL["buckets_with_news"], (given,)).fetchall()
+        for index, (bucket, tail) in enumerate(news):
+            room = limit - len(headers)
+            if room <= 0:
+                break
+            share = max(1, room // (len(news) - index))
+            rows = connection.execute(_SQL["read_tail"], (bucket, tail, share))
+            headers.extend(_header(*row) for row in rows)
+    return headers
+
+
+def _header(
+    bucket: int,
+    position: int,
+    account: str,
+    solution: str,
+    kind: int,
+    application: str,
+    subject: str,
+    changed: str | None,
+) -> Header:
+    return Header(
+        bucket=bucket,
+        position=position,
+        account=account,
+        solution=solution,
+        kind=kind,
+        application=application,
+        subject=subject,
+        changed=None if changed is None else _CHANGED.decode(changed),
+    )

@@ -1,0 +1,48 @@
+"""Connections to the one file: what each is told when it opens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import apsw
+
+from tidings.domain import limits
+from tidings.storage.sqlite.queries import load_queries
+
+_SQL = load_queries("transactions")
+
+
+def _connect(path: str) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    connection = apsw.Connection(path, flags=flags)
+    connection.set_busy_timeout(limits.DATABASE_BUSY_MS)
+    return connection
+
+
+def connect_writer(path: str) -> apsw.Connection:
+    """Open the connection that writes: WAL, every commit synced before it returns."""
+    connection = _connect(path)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("cache_size", -limits.WRITER_CACHE_KIBIBYTES)
+    return connection
+
+
+def connect_reader(path: str) -> apsw.Connection:
+    """Open a connection that only reads, beside the writer."""
+    connection = _connect(path)
+    connection.pragma("query_only", True)
+    connection.pragma("cache_size", -limits.READER_CACHE_KIBIBYTES)
+    return connection
+
+
+@contextmanager
+def snapshot(connection: apsw.Connection) -> Iterator[None]:
+    """Let all reads of the block see one state of the database."""
+    connection.execute(_SQL["begin_read"])
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute(_SQL["rollback"])

@@ -1,0 +1,241 @@
+"""Leases and what dispatch must remember, on SQLite (mechanics D1, D2, D6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import apsw
+
+from tidings.domain.dispatch import (
+    Attempt,
+    BucketSettlement,
+    BucketState,
+    Debt,
+    DispatchState,
+    ReadNote,
+)
+from tidings.domain.instants import from_milliseconds, to_milliseconds
+from tidings.storage.sqlite.connection import snapshot
+from tidings.storage.sqlite.queries import load_queries
+from tidings.storage.sqlite.readers import Readers
+from tidings.storage.sqlite.transaction import Transaction
+from tidings.storage.sqlite.webhook_rows import json_text, tracked_of_bucket
+from tidings.storage.sqlite.writer import Writer
+
+_SQL = load_queries("dispatch")
+
+
+class SqliteDispatchStore:
+    """ports.DispatchStore on one file."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def take(
+        self, buckets: Sequence[int], holder: str, seconds: float, *, predecessor_gone: bool = False
+    ) -> Mapping[int, int]:
+        """Take the leases that may be taken; return bucket → new epoch (ports.DispatchStore)."""
+        return await self._writer.run(
+            partial(
+                _take,
+                buckets=buckets,
+                holder=holder,
+                seconds=seconds,
+                predecessor_gone=predecessor_gone,
+            )
+        )
+
+    async def renew(self, holder: str, epochs: Mapping[int, int], seconds: float) -> frozenset[int]:
+        """Lengthen leases that nobody else took; return the buckets that are still held."""
+        return await self._writer.run(
+            partial(_renew, holder=holder, epochs=epochs, seconds=seconds)
+        )
+
+    async def release(self, holder: str, epochs: Mapping[int, int]) -> None:
+        """End leases that are still held at these epochs."""
+        await self._writer.run(partial(_release, holder=holder, epochs=epochs))
+
+    async def load(self, bucket: int) -> BucketState:
+        """Read all that the holder of a bucket needs, from one snapshot."""
+        return await self._readers.in_thread(_load, bucket)
+
+    async def settle(self, settlements: Sequence[BucketSettlement]) -> frozenset[int]:
+        """Write settlements in one transaction; return the buckets left out."""
+        return await self._writer.run(partial(_settle, settlements=settlements))
+
+    async def note_reads(self, notes: Sequence[ReadNote]) -> None:
+        """Store when and how far webhooks were listed. Never moves either back."""
+        rows = [
+            (
+                note.bucket,
+                note.webhook_id,
+                to_milliseconds(note.listed_at),
+                note.read_position,
+                note.key_id,
+            )
+            for note in notes
+        ]
+        await self._writer.run(partial(_write_rows, name="note_read", rows=rows))
+
+    async def add_attempts(self, attempts: Sequence[Attempt]) -> None:
+        """Add to the log of attempts, in one batch; not those of webhooks that are gone."""
+        rows = [
+            (
+                attempt.bucket,
+                attempt.webhook_id,
+                to_milliseconds(attempt.attempted_at),
+                attempt.notification_id,
+                attempt.covered,
+                attempt.status,
+                attempt.error,
+                attempt.elapsed_ms,
+            )
+            for attempt in attempts
+        ]
+        await self._writer.run(partial(_write_rows, name="add_attempt", rows=rows))
+
+    async def attempts_of(self, bucket: int, webhook_id: str, limit: int) -> Sequence[Attempt]:
+        """Return a webhook's newest attempts, newest first."""
+        return await self._readers.in_thread(_attempts_of, bucket, webhook_id, limit)
+
+
+def _take(
+    transaction: Transaction,
+    *,
+    buckets: Sequence[int],
+    holder: str,
+    seconds: float,
+    predecessor_gone: bool,
+) -> dict[int, int]:
+    wish = {
+        "buckets": json_text(list(buckets)),
+        "holder": holder,
+        "now": transaction.now_ms,
+        "ends_at": _ends_at(transaction, seconds),
+        "predecessor_gone": predecessor_gone,
+    }
+    rows: Iterable[Any] = transaction.connection.execute(_SQL["take_leases"], wish)
+    return dict(rows)
+
+
+def _renew(
+    transaction: Transaction, *, holder: str, epochs: Mapping[int, int], seconds: float
+) -> frozenset[int]:
+    connection = transaction.connection
+    ends_at = _ends_at(transaction, seconds)
+    held = set()
+    for bucket, epoch in epochs.items():
+        connection.execute(_SQL["renew_lease"], (ends_at, bucket, epoch, holder))
+        if connection.changes():
+            held.add(bucket)
+    return frozenset(held)
+
+
+def _release(transaction: Transaction, *, holder: str, epochs: Mapping[int, int]) -> None:
+    rows = [(bucket, epoch, holder) for bucket, epoch in epochs.items()]
+    transaction.connection.executemany(_SQL["release_lease"], rows)
+
+
+def _ends_at(transaction: Transaction, seconds: float) -> int:
+    return transaction.now_ms + round(seconds * 1000)
+
+
+def _settle(transaction: Transaction, *, settlements: Sequence[BucketSettlement]) -> frozenset[int]:
+    left_out = set()
+    for settlement in settlements:
+        fence = (settlement.bucket, settlement.epoch)
+        if transaction.connection.execute(_SQL["lease_held"], fence).fetchone() is None:
+            left_out.add(settlement.bucket)
+        else:
+            _settle_bucket(transaction.connection, settlement)
+    return frozenset(left_out)
+
+
+def _settle_bucket(connection: apsw.Connection, settlement: BucketSettlement) -> None:
+    bucket = settlement.bucket
+    connection.execute(_SQL["save_checkpoint"], (bucket, settlement.checkpoint))
+    connection.executemany(
+        _SQL["save_state"],
+        [(bucket, state.webhook_id, state.matched, state.notified) for state in settlement.states],
+    )
+    connection.executemany(_SQL["pay_debt"], [(bucket, paid) for paid in settlement.paid])
+    connection.executemany(
+        _SQL["save_debt"],
+        [
+            (
+                bucket,
+                debt.webhook_id,
+                debt.owed_through,
+                debt.failures,
+                to_milliseconds(debt.next_attempt_at),
+                to_milliseconds(debt.since_at),
+                debt.last_error,
+            )
+            for debt in settlement.debts
+        ],
+    )
+
+
+def _write_rows(
+    transaction: Transaction, *, name: str, rows: Sequence[tuple[apsw.SQLiteValue, ...]]
+) -> None:
+    transaction.connection.executemany(_SQL[name], rows)
+
+
+def _load(connection: apsw.Connection, bucket: int) -> BucketState:
+    with snapshot(connection):
+        checkpoint: int | None = connection.execute(_SQL["checkpoint"], (bucket,)).get
+        return BucketState(
+            bucket=bucket,
+            checkpoint=checkpoint or 0,
+            webhooks=tracked_of_bucket(connection, bucket),
+            states=tuple(
+                DispatchState(bucket=at, webhook_id=webhook_id, matched=matched, notified=notified)
+                for at, webhook_id, matched, notified in connection.execute(
+                    _SQL["states"], (bucket,)
+                )
+            ),
+            debts=tuple(_debt(*row) for row in connection.execute(_SQL["debts"], (bucket,))),
+        )
+
+
+def _debt(
+    bucket: int,
+    webhook_id: str,
+    owed_through: int,
+    failures: int,
+    next_attempt_at: int,
+    since_at: int,
+    last_error: str,
+) -> Debt:
+    return Debt(
+        bucket=bucket,
+        webhook_id=webhook_id,
+        owed_through=owed_through,
+        failures=failures,
+        next_attempt_at=from_milliseconds(next_attempt_at),
+        since_at=from_milliseconds(since_at),
+        last_error=last_error,
+    )
+
+
+def _attempts_of(
+    connection: apsw.Connection, bucket: int, webhook_id: str, limit: int
+) -> list[Attempt]:
+    rows = connection.execute(_SQL["attempts_of"], (bucket, webhook_id, limit))
+    return [
+        Attempt(
+            bucket=at,
+            webhook_id=of,
+            attempted_at=from_milliseconds(attempted_at),
+            notification_id=notification_id,
+            covered=covered,
+            status=status,
+            error=error,
+            elapsed_ms=elapsed_ms,
+        )
+        for at, of, attempted_at, notification_id, covered, status, error, elapsed_ms in rows
+    ]

@@ -1,0 +1,83 @@
+-- name: last_position
+-- The bucket's greatest position, or its floor where nothing is left; and the floor.
+SELECT
+    max(coalesce((SELECT max(position) FROM change_log WHERE bucket = ?1), 0), floor),
+    floor
+FROM head
+WHERE bucket = ?1
+
+-- name: insert_entry
+-- One entry at a position that was given under the write lock.
+INSERT INTO change_log (
+    bucket, position, account, solution, application, kind, mask, subject, changed, by,
+    change_agent, body
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: remember_key
+-- Keep a publish's receipt under its key; changes nothing where the key is known.
+INSERT INTO idempotency (
+    bucket, account, solution, key, kept_at, body_hash, accepted, suppressed, batch_id,
+    first_position, last_position
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING
+
+-- name: find_key
+-- What is kept under a key, unless it is too old to count (mechanics L4).
+SELECT body_hash, accepted, suppressed, batch_id, first_position, last_position
+FROM idempotency
+WHERE bucket = ? AND account = ? AND solution = ? AND key = ? AND kept_at > ?
+
+-- name: forget_key
+-- Drop a key that is too old to count, so that it can be used anew.
+DELETE FROM idempotency WHERE bucket = ? AND account = ? AND solution = ? AND key = ?
+
+-- name: buckets_with_news
+-- Of buckets and their tails, given as a JSON object, those with entries behind the tail.
+SELECT CAST(tails.key AS INTEGER) AS bucket, tails.value
+FROM json_each(?1) AS tails
+WHERE EXISTS (
+    SELECT 1 FROM change_log AS entry
+    WHERE entry.bucket = CAST(tails.key AS INTEGER) AND entry.position > tails.value
+)
+ORDER BY bucket
+
+-- name: read_tail
+-- The headers behind a bucket's tail, in order.
+SELECT bucket, position, account, solution, kind, application, subject, changed
+FROM change_log
+WHERE bucket = ? AND position > ?
+ORDER BY position
+LIMIT ?
+
+-- name: slice_end
+-- The position of the last of the next n index rows of a solution, up to the bound.
+SELECT position
+FROM change_log
+WHERE bucket = ? AND account = ? AND solution = ? AND position > ? AND position <= ?
+ORDER BY position
+LIMIT 1 OFFSET ?
+
+-- name: scan_span
+-- The rows of a solution within (after, until] that one revision may cover, in order. The inner
+-- scan decides kind, application and mask on the covering index; only what passes costs a row.
+SELECT entry.position, entry.changed, entry.body
+FROM change_log AS place
+CROSS JOIN change_log AS entry ON entry.rowid = place.rowid
+WHERE
+    place.bucket = :bucket AND place.account = :account AND place.solution = :solution
+    AND place.position > :after AND place.position <= :until
+    AND (:kind_bits >> place.kind) & 1
+    AND (
+        :applications IS NULL
+        OR place.application IN (SELECT value FROM json_each(:applications))
+    )
+    AND (:mask IS NULL OR place.mask & :mask)
+ORDER BY place.position
+
+-- name: last_of_solution
+-- The last position of a solution up to the bound.
+SELECT max(position)
+FROM change_log
+WHERE bucket = ? AND account = ? AND solution = ? AND position <= ?

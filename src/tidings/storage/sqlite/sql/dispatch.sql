@@ -1,0 +1,94 @@
+-- name: take_leases
+-- Take the leases (a JSON list of buckets) that are free, ended, one's own or a dead server's,
+-- each at a higher epoch; say which.
+INSERT INTO lease (bucket, holder, epoch, ends_at)
+SELECT value, :holder, 1, :ends_at FROM json_each(:buckets) WHERE true
+ON CONFLICT (bucket) DO UPDATE
+SET holder = excluded.holder, epoch = lease.epoch + 1, ends_at = excluded.ends_at
+WHERE lease.ends_at <= :now OR lease.holder = :holder OR :predecessor_gone
+RETURNING bucket, epoch
+
+-- name: renew_lease
+-- Lengthen a lease that is still held at this epoch.
+UPDATE lease SET ends_at = ? WHERE bucket = ? AND epoch = ? AND holder = ?
+
+-- name: release_lease
+-- End a lease that is still held at this epoch; the epoch stays, for the next to exceed.
+UPDATE lease SET holder = '', ends_at = 0 WHERE bucket = ? AND epoch = ? AND holder = ?
+
+-- name: lease_held
+-- The fence (mechanics D6): whether the bucket's epoch is still this one.
+SELECT 1 FROM lease WHERE bucket = ? AND epoch = ?
+
+-- name: checkpoint
+-- A bucket's checkpoint.
+SELECT position FROM checkpoint WHERE bucket = ?
+
+-- name: save_checkpoint
+-- Move a bucket's checkpoint.
+INSERT INTO checkpoint (bucket, position) VALUES (?, ?)
+ON CONFLICT (bucket) DO UPDATE SET position = excluded.position
+
+-- name: states
+-- How far a bucket's webhooks were matched and notified.
+SELECT bucket, webhook_id, matched, notified FROM dispatch_state WHERE bucket = ?
+ORDER BY webhook_id
+
+-- name: save_state
+-- How far a webhook was matched and notified; nothing where the webhook is gone.
+INSERT INTO dispatch_state (bucket, webhook_id, matched, notified)
+SELECT ?1, ?2, ?3, ?4
+WHERE EXISTS (SELECT 1 FROM webhook WHERE bucket = ?1 AND webhook_id = ?2)
+ON CONFLICT (bucket, webhook_id) DO UPDATE
+SET matched = excluded.matched, notified = excluded.notified
+
+-- name: debts
+-- What a bucket's webhooks are owed.
+SELECT bucket, webhook_id, owed_through, failures, next_attempt_at, since_at, last_error
+FROM debt WHERE bucket = ?
+ORDER BY webhook_id
+
+-- name: save_debt
+-- What a webhook is owed; nothing where the webhook is gone.
+INSERT INTO debt (
+    bucket, webhook_id, owed_through, failures, next_attempt_at, since_at, last_error
+)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+WHERE EXISTS (SELECT 1 FROM webhook WHERE bucket = ?1 AND webhook_id = ?2)
+ON CONFLICT (bucket, webhook_id) DO UPDATE
+SET
+    owed_through = excluded.owed_through, failures = excluded.failures,
+    next_attempt_at = excluded.next_attempt_at, since_at = excluded.since_at,
+    last_error = excluded.last_error
+
+-- name: pay_debt
+-- The webhook is owed nothing any more.
+DELETE FROM debt WHERE bucket = ? AND webhook_id = ?
+
+-- name: note_read
+-- When, by whom and how far a webhook was listed; never back, nothing where it is gone.
+INSERT INTO reading (bucket, webhook_id, last_listed_at, read_position, listed_by)
+SELECT ?1, ?2, ?3, ?4, ?5
+WHERE EXISTS (SELECT 1 FROM webhook WHERE bucket = ?1 AND webhook_id = ?2)
+ON CONFLICT (bucket, webhook_id) DO UPDATE
+SET
+    listed_by = iif(excluded.last_listed_at >= last_listed_at, excluded.listed_by, listed_by),
+    last_listed_at = max(last_listed_at, excluded.last_listed_at),
+    read_position = max(read_position, excluded.read_position)
+
+-- name: add_attempt
+-- One attempt; nothing where the webhook is gone.
+INSERT INTO attempt (
+    bucket, webhook_id, attempted_at, notification_id, covered, status, error, elapsed_ms
+)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+WHERE EXISTS (SELECT 1 FROM webhook WHERE bucket = ?1 AND webhook_id = ?2)
+
+-- name: attempts_of
+-- A webhook's newest attempts.
+SELECT
+    bucket, webhook_id, attempted_at, notification_id, covered, status, error, elapsed_ms
+FROM attempt
+WHERE bucket = ? AND webhook_id = ?
+ORDER BY attempted_at DESC, rowid DESC
+LIMIT ?

@@ -1,0 +1,123 @@
+-- name: insert_webhook
+-- A webhook's row.
+INSERT INTO webhook (
+    bucket, webhook_id, account, solution, filter, kinds, enabled, url, reason, disabled_at,
+    last_error, secret, previous_secret, previous_secret_expires_at, created_by, created_at,
+    updated_by, updated_at, revision, start_position, created_position
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_account_webhook
+-- The webhook's place in its account's list, after those that came before it.
+INSERT INTO account_webhook (account, webhook_id, place, bucket, solution)
+VALUES (
+    ?1, ?2,
+    (SELECT coalesce(max(place), 0) + 1 FROM account_webhook WHERE account = ?1),
+    ?3, ?4
+)
+
+-- name: insert_revision
+-- What a webhook covers from a position on.
+INSERT INTO webhook_revision (bucket, webhook_id, from_position, filter, kinds)
+VALUES (?, ?, ?, ?, ?)
+
+-- name: find_webhooks
+-- Webhooks of one bucket by id (a JSON list), with when they were last listed.
+SELECT
+    bucket, webhook_id, account, solution, filter, kinds, enabled, url, reason, disabled_at,
+    last_error, secret, previous_secret, previous_secret_expires_at, created_by, created_at,
+    updated_by, updated_at, revision, start_position, created_position,
+    (
+        SELECT last_listed_at FROM reading
+        WHERE reading.bucket = webhook.bucket AND reading.webhook_id = webhook.webhook_id
+    )
+FROM webhook
+WHERE bucket = ? AND webhook_id IN (SELECT value FROM json_each(?))
+
+-- name: list_of_account
+-- The places of an account's webhooks, in the order of their creation, after a webhook that may
+-- be deleted by now.
+SELECT bucket, webhook_id
+FROM account_webhook
+WHERE
+    account = :account AND deleted = 0
+    AND place > coalesce(
+        (SELECT place FROM account_webhook WHERE account = :account AND webhook_id = :after), 0
+    )
+    AND (:solution IS NULL OR solution = :solution)
+ORDER BY place
+LIMIT :limit
+
+-- name: revisions
+-- A webhook's revisions, oldest first.
+SELECT from_position, filter, kinds
+FROM webhook_revision
+WHERE bucket = ? AND webhook_id = ?
+ORDER BY from_position
+
+-- name: update_webhook
+-- Replace what may change of a webhook's row, if it is still the one that was read.
+UPDATE webhook
+SET
+    filter = ?, kinds = ?, enabled = ?, url = ?, reason = ?, disabled_at = ?, last_error = ?,
+    secret = ?, previous_secret = ?, previous_secret_expires_at = ?, updated_by = ?,
+    updated_at = ?, revision = revision + 1
+WHERE bucket = ? AND webhook_id = ? AND revision = ?
+
+-- name: hide_account_webhook
+-- Take a webhook off its account's list; its place stays.
+UPDATE account_webhook SET deleted = 1 WHERE account = ? AND webhook_id = ?
+
+-- name: delete_webhook
+-- The webhook's row.
+DELETE FROM webhook WHERE bucket = ? AND webhook_id = ?
+
+-- name: delete_revisions
+-- What it covered.
+DELETE FROM webhook_revision WHERE bucket = ? AND webhook_id = ?
+
+-- name: delete_reading
+-- How far it was read.
+DELETE FROM reading WHERE bucket = ? AND webhook_id = ?
+
+-- name: delete_state
+-- How far it was matched and notified.
+DELETE FROM dispatch_state WHERE bucket = ? AND webhook_id = ?
+
+-- name: delete_debt
+-- What it was owed.
+DELETE FROM debt WHERE bucket = ? AND webhook_id = ?
+
+-- name: delete_attempts
+-- What was tried.
+DELETE FROM attempt WHERE bucket = ? AND webhook_id = ?
+
+-- name: tracked_one
+-- One webhook as the dispatcher holds it, with how far it was read.
+SELECT
+    webhook.bucket, webhook.webhook_id, webhook.account, webhook.solution, webhook.enabled,
+    webhook.url, webhook.revision, webhook.start_position,
+    coalesce(reading.read_position, webhook.start_position), reading.listed_by
+FROM webhook
+LEFT JOIN reading
+    ON reading.bucket = webhook.bucket AND reading.webhook_id = webhook.webhook_id
+WHERE webhook.bucket = ? AND webhook.webhook_id = ?
+
+-- name: tracked_of_bucket
+-- All webhooks of a bucket as the dispatcher holds them, with how far each was read.
+SELECT
+    webhook.bucket, webhook.webhook_id, webhook.account, webhook.solution, webhook.enabled,
+    webhook.url, webhook.revision, webhook.start_position,
+    coalesce(reading.read_position, webhook.start_position), reading.listed_by
+FROM webhook
+LEFT JOIN reading
+    ON reading.bucket = webhook.bucket AND reading.webhook_id = webhook.webhook_id
+WHERE webhook.bucket = ?
+ORDER BY webhook.webhook_id
+
+-- name: revisions_of_bucket
+-- The revisions of all webhooks of a bucket, each webhook's oldest first.
+SELECT webhook_id, from_position, filter, kinds
+FROM webhook_revision
+WHERE bucket = ?
+ORDER BY webhook_id, from_position

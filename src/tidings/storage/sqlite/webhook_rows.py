@@ -1,0 +1,153 @@
+"""Webhooks and revisions as rows, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import apsw
+import msgspec
+
+from tidings.domain.dispatch import Tracked
+from tidings.domain.filter import Filter, Revision
+from tidings.domain.instants import from_milliseconds, to_milliseconds
+from tidings.domain.kinds import Kind
+from tidings.domain.webhook import DisabledReason, Notifications, Stamp, Webhook
+from tidings.storage.sqlite.instants import loaded, stored
+from tidings.storage.sqlite.queries import load_queries
+
+_SQL = load_queries("webhooks")
+
+Row = tuple[int | str | None, ...]
+
+_FILTER: msgspec.json.Decoder[Filter] = msgspec.json.Decoder(Filter)
+_KINDS = msgspec.json.Decoder(tuple[Kind, ...])
+
+
+def json_text(value: object) -> str:
+    """Return a value as the JSON text that a column holds."""
+    return msgspec.json.encode(value).decode()
+
+
+def changeable(webhook: Webhook) -> Row:
+    """Return the columns that an update replaces, in the order of both statements."""
+    notifications = webhook.notifications
+    return (
+        json_text(webhook.filter),
+        json_text(webhook.kinds),
+        notifications.enabled,
+        notifications.url,
+        None if notifications.reason is None else notifications.reason.value,
+        stored(notifications.disabled_at),
+        notifications.last_error,
+        webhook.secret,
+        webhook.previous_secret,
+        stored(webhook.previous_secret_expires_at),
+    )
+
+
+def updated(webhook: Webhook) -> Row:
+    """Return the columns of the stamp of the last change."""
+    return (webhook.updated.by, to_milliseconds(webhook.updated.at))
+
+
+def webhook_row(webhook: Webhook) -> Row:
+    """Return a whole row for `insert_webhook`."""
+    return (
+        webhook.bucket,
+        webhook.webhook_id,
+        webhook.account,
+        webhook.solution,
+        *changeable(webhook),
+        webhook.created.by,
+        to_milliseconds(webhook.created.at),
+        *updated(webhook),
+        webhook.revision,
+        webhook.start_position,
+        webhook.created_position,
+    )
+
+
+def read_webhook(row: tuple[Any, ...]) -> Webhook:
+    """Return the webhook of a row of `find_webhooks`."""
+    bucket, webhook_id, account, solution, wanted, kinds, *rest = row
+    enabled, url, reason, disabled_at, last_error, *rest = rest
+    secret, previous_secret, previous_expires_at, *rest = rest
+    created_by, created_at, updated_by, updated_at, *rest = rest
+    revision, start_position, created_position, last_listed_at = rest
+    return Webhook(
+        bucket=bucket,
+        webhook_id=webhook_id,
+        account=account,
+        solution=solution,
+        filter=_FILTER.decode(wanted),
+        kinds=_KINDS.decode(kinds),
+        notifications=Notifications(
+            enabled=bool(enabled),
+            url=url,
+            reason=None if reason is None else DisabledReason(reason),
+            disabled_at=loaded(disabled_at),
+            last_error=last_error,
+        ),
+        secret=secret,
+        previous_secret=previous_secret,
+        previous_secret_expires_at=loaded(previous_expires_at),
+        created=Stamp(created_by, from_milliseconds(created_at)),
+        updated=Stamp(updated_by, from_milliseconds(updated_at)),
+        revision=revision,
+        start_position=start_position,
+        created_position=created_position,
+        last_listed_at=loaded(last_listed_at),
+    )
+
+
+def find_webhooks(
+    connection: apsw.Connection, bucket: int, webhook_ids: Iterable[str]
+) -> dict[str, Webhook]:
+    """Read those of a bucket's webhooks that exist."""
+    rows = connection.execute(_SQL["find_webhooks"], (bucket, json_text(list(webhook_ids))))
+    return {webhook.webhook_id: webhook for webhook in map(read_webhook, rows)}
+
+
+def find_revisions(
+    connection: apsw.Connection, bucket: int, webhook_id: str
+) -> tuple[Revision, ...]:
+    """Read a webhook's revisions, oldest first."""
+    rows = connection.execute(_SQL["revisions"], (bucket, webhook_id))
+    return tuple(_revision(*row) for row in rows)
+
+
+def find_tracked(connection: apsw.Connection, bucket: int, webhook_id: str) -> Tracked | None:
+    """Read a webhook as the dispatcher holds it."""
+    row = connection.execute(_SQL["tracked_one"], (bucket, webhook_id)).fetchone()
+    return None if row is None else _tracked(row, find_revisions(connection, bucket, webhook_id))
+
+
+def tracked_of_bucket(connection: apsw.Connection, bucket: int) -> tuple[Tracked, ...]:
+    """Read all webhooks of a bucket as the dispatcher holds them."""
+    revisions: dict[str, list[Revision]] = {}
+    for webhook_id, *row in connection.execute(_SQL["revisions_of_bucket"], (bucket,)):
+        revisions.setdefault(webhook_id, []).append(_revision(*row))
+    rows = connection.execute(_SQL["tracked_of_bucket"], (bucket,))
+    return tuple(_tracked(row, tuple(revisions[row[1]])) for row in rows)
+
+
+def _revision(from_position: int, wanted: str, kinds: str) -> Revision:
+    return Revision(from_position, _FILTER.decode(wanted), _KINDS.decode(kinds))
+
+
+def _tracked(row: tuple[Any, ...], revisions: tuple[Revision, ...]) -> Tracked:
+    bucket, webhook_id, account, solution, enabled, url, revision, start, read, listed_by = row
+    return Tracked(
+        bucket=bucket,
+        webhook_id=webhook_id,
+        account=account,
+        solution=solution,
+        enabled=bool(enabled),
+        url=url,
+        revision=revision,
+        revisions=revisions,
+        start_position=start,
+        read_position=read,
+        listed_by=listed_by,
+    )

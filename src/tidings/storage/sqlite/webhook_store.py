@@ -1,0 +1,191 @@
+"""Webhooks on SQLite, each change with its control entry in the log (mechanics L7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import apsw
+import msgspec
+
+from tidings.domain.dispatch import Tracked
+from tidings.domain.filter import Revision
+from tidings.domain.kinds import CONTROL
+from tidings.domain.log_entry import NewEntry
+from tidings.domain.positions import position_at
+from tidings.domain.webhook import Webhook
+from tidings.errors import AlreadyExists, NotFound, RevisionConflict
+from tidings.storage.sqlite.connection import snapshot
+from tidings.storage.sqlite.queries import load_queries
+from tidings.storage.sqlite.readers import Readers
+from tidings.storage.sqlite.transaction import Transaction
+from tidings.storage.sqlite.webhook_rows import (
+    changeable,
+    find_revisions,
+    find_tracked,
+    find_webhooks,
+    json_text,
+    updated,
+    webhook_row,
+)
+from tidings.storage.sqlite.writer import Writer
+
+_SQL = load_queries("webhooks")
+
+_ROWS_OF_A_WEBHOOK = (
+    "delete_webhook",
+    "delete_revisions",
+    "delete_reading",
+    "delete_state",
+    "delete_debt",
+    "delete_attempts",
+)
+
+
+class SqliteWebhookStore:
+    """ports.WebhookStore on one file."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def create(self, webhook: Webhook, *, start_at: datetime | None) -> Webhook:
+        """Store a webhook with its first revision and control entry (ports.WebhookStore).
+
+        Raises AlreadyExists if the id is taken.
+        """
+        return await self._writer.run(partial(_create, webhook=webhook, start_at=start_at))
+
+    async def get(self, bucket: int, webhook_id: str) -> Webhook | None:
+        """Return a webhook by its id, or None."""
+        return self._readers.at_once(find_webhooks, bucket, (webhook_id,)).get(webhook_id)
+
+    async def current(self, bucket: int, webhook_ids: Sequence[str]) -> Mapping[str, Webhook]:
+        """Return those of the webhooks that exist now."""
+        return self._readers.at_once(find_webhooks, bucket, webhook_ids)
+
+    async def list_of_account(
+        self, account: str, *, solution: str | None, after: str | None, limit: int
+    ) -> Sequence[Webhook]:
+        """Return an account's webhooks in the order of their creation (ports.WebhookStore)."""
+        return await self._readers.in_thread(_list_of_account, account, solution, after, limit)
+
+    async def revisions(self, bucket: int, webhook_id: str) -> tuple[Revision, ...]:
+        """Return a webhook's revisions, ascending by position."""
+        return self._readers.at_once(find_revisions, bucket, webhook_id)
+
+    async def update(self, webhook: Webhook) -> Webhook:
+        """Replace a webhook's row (ports.WebhookStore.update)."""
+        return await self._writer.run(partial(_update, webhook=webhook))
+
+    async def delete(self, webhook: Webhook) -> None:
+        """Delete a webhook and all its rows (ports.WebhookStore.delete)."""
+        await self._writer.run(partial(_delete, webhook=webhook))
+
+    async def tracked(self, bucket: int, webhook_id: str) -> Tracked | None:
+        """Return a webhook as the dispatcher holds it, or None if it is gone."""
+        return self._readers.at_once(_tracked, bucket, webhook_id)
+
+
+def _create(transaction: Transaction, *, webhook: Webhook, start_at: datetime | None) -> Webhook:
+    connection = transaction.connection
+    if webhook.webhook_id in find_webhooks(connection, webhook.bucket, (webhook.webhook_id,)):
+        raise AlreadyExists(f"webhook {webhook.webhook_id} exists")
+    position = _control(transaction, webhook)
+    placed = msgspec.structs.replace(
+        webhook,
+        created_position=position,
+        start_position=position if start_at is None else position_at(start_at) - 1,
+    )
+    connection.execute(_SQL["insert_webhook"], webhook_row(placed))
+    connection.execute(
+        _SQL["insert_account_webhook"],
+        (placed.account, placed.webhook_id, placed.bucket, placed.solution),
+    )
+    _add_revision(transaction, placed, placed.start_position)
+    return placed
+
+
+def _update(transaction: Transaction, *, webhook: Webhook) -> Webhook:
+    connection = transaction.connection
+    found = find_webhooks(connection, webhook.bucket, (webhook.webhook_id,)).get(webhook.webhook_id)
+    if found is None:
+        raise NotFound("no such webhook")
+    if found.revision != webhook.revision:
+        raise RevisionConflict(f"webhook {webhook.webhook_id} has changed since it was read")
+    replaced = msgspec.structs.replace(
+        found,
+        filter=webhook.filter,
+        kinds=webhook.kinds,
+        notifications=webhook.notifications,
+        secret=webhook.secret,
+        previous_secret=webhook.previous_secret,
+        previous_secret_expires_at=webhook.previous_secret_expires_at,
+        updated=webhook.updated,
+        revision=found.revision + 1,
+    )
+    position = _control(transaction, replaced)
+    key = (webhook.bucket, webhook.webhook_id, webhook.revision)
+    connection.execute(_SQL["update_webhook"], (*changeable(replaced), *updated(replaced), *key))
+    if (found.filter, found.kinds) != (replaced.filter, replaced.kinds):
+        _add_revision(transaction, replaced, position)
+    return replaced
+
+
+def _delete(transaction: Transaction, *, webhook: Webhook) -> None:
+    connection = transaction.connection
+    key = (webhook.bucket, webhook.webhook_id)
+    found = find_webhooks(connection, webhook.bucket, (webhook.webhook_id,)).get(webhook.webhook_id)
+    if found is None:
+        raise NotFound("no such webhook")
+    _control(transaction, msgspec.structs.replace(found, revision=found.revision + 1))
+    for name in _ROWS_OF_A_WEBHOOK:
+        connection.execute(_SQL[name], key)
+    connection.execute(_SQL["hide_account_webhook"], (found.account, found.webhook_id))
+
+
+def _control(transaction: Transaction, webhook: Webhook) -> int:
+    """Append a webhook's control entry: id and revision only; return its position."""
+    entry = NewEntry(
+        kind=CONTROL,
+        application="",
+        subject=webhook.webhook_id,
+        mask=0,
+        changed=None,
+        body=json_text({"revision": webhook.revision}).encode(),
+    )
+    position, _ = transaction.insert(webhook.bucket, webhook.account, webhook.solution, [entry])
+    return position
+
+
+def _add_revision(transaction: Transaction, webhook: Webhook, from_position: int) -> None:
+    transaction.connection.execute(
+        _SQL["insert_revision"],
+        (
+            webhook.bucket,
+            webhook.webhook_id,
+            from_position,
+            json_text(webhook.filter),
+            json_text(webhook.kinds),
+        ),
+    )
+
+
+def _list_of_account(
+    connection: apsw.Connection, account: str, solution: str | None, after: str | None, limit: int
+) -> list[Webhook]:
+    wish = {"account": account, "solution": solution, "after": after, "limit": limit}
+    with snapshot(connection):
+        places: list[Any] = connection.execute(_SQL["list_of_account"], wish).fetchall()
+        found: dict[str, Webhook] = {}
+        for bucket in {bucket for bucket, _ in places}:
+            ids = [webhook_id for at, webhook_id in places if at == bucket]
+            found |= find_webhooks(connection, bucket, ids)
+    return [found[webhook_id] for _, webhook_id in places]
+
+
+def _tracked(connection: apsw.Connection, bucket: int, webhook_id: str) -> Tracked | None:
+    with snapshot(connection):
+        return find_tracked(connection, bucket, webhook_id)

@@ -1,0 +1,190 @@
+"""The one writer: a thread, a queue, and group commit (mechanics L3).
+
+Whatever waits when the last commit returns goes into the next, without a timer: at rest a write
+goes alone and at once, under load a commit's cost is shared by all that came while the last one
+ran. Each write of a group runs in a savepoint of its own, so that a bad one fails alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import apsw
+
+from tidings.domain import limits
+from tidings.domain.log_entry import Appended
+from tidings.errors import LogOverloaded, StorageClosed
+from tidings.ports import Clock
+from tidings.storage.sqlite.failures import CLOSED, translated, translated_write
+from tidings.storage.sqlite.queries import load_queries
+from tidings.storage.sqlite.transaction import Transaction
+from tidings.storage.sqlite.wal import WalKeeper
+
+T = TypeVar("T")
+Write = Callable[[Transaction], T]
+Announce = Callable[[Appended], None]
+
+_SQL = load_queries("transactions")
+_BEGIN, _COMMIT, _ROLLBACK = _SQL["begin_write"], _SQL["commit"], _SQL["rollback"]
+_BEGIN_ONE, _KEEP_ONE, _UNDO_ONE = _SQL["begin_one"], _SQL["keep_one"], _SQL["undo_one"]
+
+
+class _Waiting:
+    """A write in the queue, and later its outcome: a value, or the error that undid it."""
+
+    __slots__ = ("error", "future", "size", "value", "write")
+
+    def __init__(self, write: Write[Any], size: int, future: asyncio.Future[Any]) -> None:
+        self.write = write
+        self.size = size
+        self.future = future
+        self.value: Any = None
+        self.error: Exception | None = None
+
+
+class Writer:
+    """Runs writes in order, in groups, each group in one durable transaction.
+
+    `announce` is called in the event loop for each stretch of log that a commit added, in commit
+    order, before any write of that commit is answered.
+    """
+
+    def __init__(
+        self, connection: apsw.Connection, path: str, clock: Clock, announce: Announce
+    ) -> None:
+        self.hints = False
+        """Whether anyone listens to announcements: headers are built only then."""
+        self._connection = connection
+        self._path = path
+        self._clock = clock
+        self._announce = announce
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._waiting_bytes = 0
+        self._closed = False
+        self._wal = WalKeeper(connection)
+        self._ended = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="tidings-writer", daemon=True)
+        self._thread.start()
+
+    async def append(self, write: Write[T], size: int) -> T:
+        """Run a write of `size` bytes of bodies; LogOverloaded where the queue is full of them."""
+        if (
+            self._waiting >= limits.APPEND_QUEUE_REQUESTS
+            or self._waiting_bytes + size > limits.APPEND_QUEUE_BYTES
+        ):
+            raise LogOverloaded(
+                "the log can't keep up with what is published",
+                retry_after_seconds=limits.OVERLOADED_RETRY_SECONDS,
+            )
+        return await self.run(write, size)
+
+    async def run(self, write: Write[T], size: int = 0) -> T:
+        """Run a write and return its value once it is durable; raise what undid it.
+
+        Not bounded here: its callers are (the API by its connections, workers by their rounds),
+        and what dispatch must remember may not be shut out by publishers.
+        """
+        if self._closed:
+            raise StorageClosed(CLOSED)
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._waiting += 1
+        self._waiting_bytes += size
+        self._queue.put(_Waiting(write, size, future))
+        return await future
+
+    async def close(self) -> None:
+        """Commit what is queued, then end the thread. A second call waits for the first."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        await self._ended.wait()
+
+    # In the event loop.
+
+    def _settle(self, group: Sequence[_Waiting], appended: Sequence[Appended]) -> None:
+        for stretch in appended:
+            self._announce(stretch)
+        for waiting in group:
+            self._waiting -= 1
+            self._waiting_bytes -= waiting.size
+            if waiting.future.done():
+                continue  # its caller was cancelled; the write stands
+            if waiting.error is None:
+                waiting.future.set_result(waiting.value)
+            else:
+                waiting.future.set_exception(waiting.error)
+
+    # In the writer's thread.
+
+    def _run(self) -> None:
+        open_ended = True
+        while open_ended:
+            group, open_ended = self._next_group()
+            if group:
+                appended = self._commit_group(group)
+                self._tell_loop(self._settle, group, appended)
+                self._wal.checkpoint_if_long()
+        self._tell_loop(self._ended.set)
+
+    def _tell_loop(self, call: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _next_group(self) -> tuple[list[_Waiting], bool]:
+        """Wait for a write; return it with all that waits behind it, and whether more may come."""
+        group: list[_Waiting] = []
+        size = 0
+        with contextlib.suppress(queue.Empty):
+            waiting = self._queue.get()
+            while waiting is not None:
+                group.append(waiting)
+                size += waiting.size
+                full = len(group) >= limits.GROUP_COMMIT_WRITES or size >= limits.GROUP_COMMIT_BYTES
+                if full:
+                    return group, True
+                waiting = self._queue.get_nowait()
+            return group, False
+        return group, True
+
+    def _commit_group(self, group: Sequence[_Waiting]) -> Sequence[Appended]:
+        """Run a group in one transaction; return what it appended, nothing if it failed."""
+        connection = self._connection
+        try:
+            connection.execute(_BEGIN)
+            transaction = Transaction(connection, self._clock, hints=self.hints)
+            for waiting in group:
+                self._run_one(transaction, waiting)
+            connection.execute(_COMMIT)
+        except Exception as error:  # noqa: BLE001 - handed to every caller of the group
+            self._fail_all(group, error)
+            return ()
+        return transaction.appended
+
+    def _run_one(self, transaction: Transaction, waiting: _Waiting) -> None:
+        """Run one write in its savepoint. Raises only what ends the whole transaction."""
+        connection = self._connection
+        appended = len(transaction.appended)
+        connection.execute(_BEGIN_ONE)
+        try:
+            waiting.value = waiting.write(transaction)
+        except Exception as error:
+            if not connection.in_transaction:
+                raise  # a full disk or a failed read: SQLite has undone the whole group
+            waiting.error = translated_write(error, self._path)
+            connection.execute(_UNDO_ONE)
+            transaction.forget_undone(appended)
+        connection.execute(_KEEP_ONE)
+
+    def _fail_all(self, group: Sequence[_Waiting], error: Exception) -> None:
+        if self._connection.in_transaction:
+            with contextlib.suppress(apsw.Error):
+                self._connection.execute(_ROLLBACK)
+        for waiting in group:
+            waiting.error = waiting.error or translated(error, self._path)
