@@ -253,7 +253,8 @@ class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     """At most RESPONSE_BYTES of it."""
     error: str | None = None
-    """A sentence for the webhook's owner; never an internal address or a trace."""
+    """None exactly where the endpoint acknowledged: a 2xx, within the deadline. Otherwise a
+    sentence for the webhook's owner; never an internal address or a trace."""
     unreachable: bool = False
     """No connection could be made: true for everyone who is due there (mechanics D7)."""
     elapsed_seconds: float = 0.0
