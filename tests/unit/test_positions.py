@@ -32,7 +32,7 @@ from tidings.domain.positions import (
 from tidings.errors import InvalidArgument
 
 NOW = datetime(2026, 3, 1, 0, 0, 5, 123_000, tzinfo=UTC)
-instants = st.integers(10**12, 85 * 10**14).map(
+instants = st.integers(10**12, 79 * 10**14).map(
     lambda us: NOW + timedelta(microseconds=us - 10**15)
 )
 

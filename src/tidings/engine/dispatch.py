@@ -60,9 +60,14 @@ class Dispatch:
 
     async def stop(self) -> None:
         """After the workers have ended: land what flies, write all down, give the leases back."""
-        if self._unwatch is not None:
-            self._unwatch()
+        self.unwatch()
         await self.dispatcher.drain(LANDING_SECONDS)
         await self.checkpointing.run_once()
         await self.attempts.run_once()
         await self.leases.release()
+
+    def unwatch(self) -> None:
+        """Hear no more hints."""
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None

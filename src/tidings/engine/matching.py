@@ -65,8 +65,8 @@ class Tail:
         if not wanted:
             return ()
         headers = await self._log.read_tail(wanted, limits.TAIL_HEADERS)
-        self._behind = len(headers) >= limits.TAIL_HEADERS
-        if not self._behind:
+        self._behind = bool(headers)  # however the limit cut: only an empty read is the end
+        if not headers:
             self._gaps -= set(wanted)
             if due:
                 self._next_poll = now + self.poll_seconds

@@ -84,6 +84,12 @@ class ManualClock:
         self._move_to(until)
         await self._turns()
 
+    def next_timer(self) -> float | None:
+        """Return the monotonic time at which the next waiting task is due; None if none waits."""
+        while self._timers and self._timers[0][2].done():
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
     def shift(self, seconds: float) -> None:
         """Step the wall clock alone, forward or back, as an operator or NTP may."""
         self._origin += timedelta(seconds=seconds)
