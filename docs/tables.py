@@ -1,0 +1,150 @@
+"""The tables of docs/reference that are made from the code: `make reference` writes them.
+
+A page has `<!-- table: NAME -->` before a table and `<!-- end -->` after it; a test fails where
+what stands between is not what the code says.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import typer
+
+from tidings import errors, telemetry
+from tidings.api.problem import problem_of
+from tidings.api.twirp import twirp_error
+from tidings.cli.app import app
+from tidings.config import Settings, flag_of, variable_of
+from tidings.domain import limits
+
+PAGES = Path(__file__).parent
+_MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [list(columns), ["---"] * len(list(columns)), *map(list, rows)]
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def sentence(text: str | None) -> str:
+    """Return the first sentence of a docstring, on one line."""
+    paragraph = " ".join((text or "").split("\n\n")[0].split())
+    return re.split(r"(?<=\.)\s", re.sub(r"\[/?\w*\]", "", paragraph))[0]
+
+
+def settings() -> str:
+    """Every setting: its flag, its variable, its default, what it does."""
+    return table(
+        ("flag", "variable", "default", "what it does"),
+        (
+            (
+                f"`{flag_of(name)}`",
+                f"`{variable_of(name)}`",
+                "" if field.default is None else f"`{field.default}`",
+                field.description or "",
+            )
+            for name, field in Settings.model_fields.items()
+        ),
+    )
+
+
+def _errors(kind: type[errors.TidingsError]) -> Iterator[type[errors.TidingsError]]:
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield child
+            yield from _errors(child)
+
+
+def _raised(kind: type[errors.TidingsError]) -> errors.TidingsError:
+    filled: dict[str, Any] = {"argument": "x", "message": "x", "retry_after_seconds": 1.0}
+    needed = inspect.signature(kind).parameters.values()
+    return kind(**{p.name: filled[p.name] for p in needed if p.default is p.empty})
+
+
+def answers() -> str:
+    """What a client sees of each error: by publishing's problems, and by the webhook service."""
+
+    def row(kind: type[errors.TidingsError]) -> tuple[str, ...]:
+        error = _raised(kind)
+        problem, (status, twirp) = problem_of(error), twirp_error(error)
+        return (
+            f"`{kind.__name__}`",
+            sentence(kind.__doc__),
+            f"{problem.status} `{problem.code}`",
+            f"{status} `{twirp.code}`",
+        )
+
+    return table(
+        ("error", "means", "`/v1/…`", "webhook service"),
+        (row(kind) for kind in _errors(errors.TidingsError)),
+    )
+
+
+def _documented(module: ModuleType) -> Iterator[tuple[str, str]]:
+    """Yield the constants of a module with the sentence under each; one may be under several."""
+    body = ast.parse(inspect.getsource(module)).body
+    names: list[str] = []
+    for node in body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name):
+            names.append(target.id)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and names:
+            yield from ((name, " ".join(str(node.value.value).split())) for name in names)
+            names = []
+
+
+def log_events() -> str:
+    """Every log event by its name, and when it is written."""
+    return table(
+        ("event", "when"),
+        (
+            (f"`{value}`", text)
+            for name, text in _documented(telemetry)
+            if isinstance(value := getattr(telemetry, name), str)
+        ),
+    )
+
+
+def bounds() -> str:
+    """Every limit, its value, and why."""
+    return table(
+        ("limit", "value", "of what, and why"),
+        ((f"`{name}`", f"{getattr(limits, name):,}", text) for name, text in _documented(limits)),
+    )
+
+
+def commands() -> str:
+    """Every command, with its arguments, and what it does."""
+
+    def walk(command: Any, name: str) -> Iterator[tuple[str, str]]:
+        if hasattr(command, "commands"):
+            for child, found in command.commands.items():
+                yield from walk(found, f"{name} {child}")
+        else:
+            arguments = [p.name.upper() for p in command.params if p.param_type_name == "argument"]
+            yield f"`{' '.join([name, *arguments])}`", sentence(command.help)
+
+    return table(("command", "what it does"), walk(typer.main.get_command(app), "tidings"))
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    made.__name__: made for made in (settings, answers, log_events, bounds, commands)
+}
+
+
+def filled(page: str) -> str:
+    """Return a page with its tables as the code has them now."""
+    return _MARKED.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], page)
+
+
+if __name__ == "__main__":
+    for path in sorted(PAGES.rglob("*.md")):
+        path.write_text(filled(path.read_text()))

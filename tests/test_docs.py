@@ -1,0 +1,220 @@
+"""What the pages say is done: every code block is run or checked, every link leads somewhere.
+
+A page's blocks run in order, in a folder of their own, against real processes:
+
+- ``bash`` blocks run in bash; what they assign is there in the page's later blocks. A block of
+  `make` targets alone is checked against the Makefile: its targets are this test's own callers.
+- a ``bash`` block after `<!-- run: background -->` is started, and waited for by its port;
+- a ``json`` block has to parse; after `<!-- answer -->` it has to have the shape of what the last
+  ``bash`` block printed;
+- a ``python`` block runs in the page's namespace; after `<!-- file: NAME -->` it is written there;
+- a ``text`` block is a picture. Any other language is refused.
+"""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.pages import Block, blocks_of, headings_of, links_of, shape_of
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
+BLOCK_SECONDS = 60
+"""For one block; and for a process in the background to open its port."""
+
+
+class Reader:
+    """Someone who does what a page says, block by block."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = {name: str(free_port()) for name in ("8080", "9000")}
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.printed = ""
+        self.names: dict[str, Any] = {"__name__": "docs"}
+        self.environment = {
+            "PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "TIDINGS_PORT": self.ports["8080"],
+            "TIDINGS_URL": f"http://127.0.0.1:{self.ports['8080']}",
+        }
+        if shutil.which("curl") is None:
+            (folder / "bin").mkdir()
+            (folder / "bin" / "curl").symlink_to(ROOT / "tests" / "curl")
+
+    def do(self, block: Block) -> None:
+        """Run or check one block."""
+        text = re.sub(r"\b(8080|9000)\b", lambda found: self.ports[found[0]], block.text)
+        match block.language, block.marker:
+            case "bash", "run: background":
+                self.start(text)
+            case "bash", "":
+                self.run(text)
+            case "json", "":
+                json.loads(text)
+            case "json", "answer":
+                assert shape_of(json.loads(self.printed)) == shape_of(json.loads(text))
+            case "python", "":
+                self.evaluate(text, block)
+            case "python", str(marker) if marker.startswith("file: "):
+                (self.folder / marker.removeprefix("file: ")).write_text(text)
+            case "text", "":
+                pass
+            case unknown:
+                pytest.fail(f"{block.place}: nothing checks {unknown}")
+
+    def start(self, text: str) -> None:
+        """Start a process and return once its port is open."""
+        port = self.ports["9000" if self.ports["9000"] in text or ".py" in text else "8080"]
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {text}"], cwd=self.folder, env=self.environment
+        )
+        self.processes.append(process)
+        wait_for_port(int(port), process)
+
+    def run(self, text: str) -> None:
+        """Run a block, or check its targets; keep what it printed and what it assigned."""
+        lines = text.strip().splitlines()
+        if all(line.startswith("make ") for line in lines):
+            targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+            assert {line.split()[1] for line in lines} <= targets
+            return
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-ac", f"{text}\nenv -0 > environment"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=BLOCK_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+        self.printed = done.stdout
+        pairs = (self.folder / "environment").read_text().split("\0")
+        self.environment = dict(pair.split("=", 1) for pair in pairs if pair)
+
+    def evaluate(self, text: str, block: Block) -> None:
+        """Run Python in the page's namespace, with the page's environment."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            patch.chdir(self.folder)
+            exec(compile(text, block.place, "exec"), self.names)
+
+    def stop(self) -> None:
+        """End what was started."""
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.wait(timeout=BLOCK_SECONDS)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Return once a process listens; fail when it has ended, or at the limit."""
+    for _ in range(BLOCK_SECONDS * 10):
+        assert process.poll() is None, f"it ended with {process.returncode}"
+        try:
+            http.client.HTTPConnection("127.0.0.1", port, timeout=1).connect()
+        except ConnectionRefusedError:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=0.1)
+        else:
+            return
+    pytest.fail(f"nothing listens on port {port}")
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    """Someone in an empty folder; what they start is ended."""
+    someone = Reader(tmp_path)
+    yield someone
+    someone.stop()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_what_a_page_says_can_be_done(page: Path, reader: Reader) -> None:
+    for block in blocks_of(page.read_text(), page.name):
+        reader.do(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in links_of(page.read_text()):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in headings_of(target.read_text()), link
+
+
+def tables() -> ModuleType:
+    """Return docs/tables.py, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_generated_tables_are_the_codes() -> None:
+    """Where this fails, run `make reference`."""
+    made = tables()
+    texts = {page.name: page.read_text() for page in PAGES}
+    stale = [name for name, text in texts.items() if made.filled(text) != text]
+    assert stale == []
+    shown = set(re.findall(r"<!-- table: (\w+) -->", "".join(texts.values())))
+    assert shown == set(made.TABLES)
+
+
+def test_every_constant_in_a_table_has_its_sentence() -> None:
+    made = tables()
+    for text in (made.log_events(), made.bounds()):
+        assert [row for row in text.splitlines() if row.endswith("|  |")] == []
+
+
+def test_every_page_is_reachable_from_the_readme() -> None:
+    seen: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop().resolve()
+        if page not in seen and page.suffix == ".md":
+            seen.add(page)
+            links = (link.partition("#")[0] for link in links_of(page.read_text()))
+            waiting += [page.parent / link for link in links if link]
+    assert [page for page in PAGES if page not in seen] == []
+
+
+def test_a_block_that_fails_fails_its_page(reader: Reader) -> None:
+    with pytest.raises(AssertionError):
+        reader.do(Block("here", "bash", "", "false\ntrue"))
+    with pytest.raises(ZeroDivisionError):
+        reader.do(Block("here", "python", "", "1 / 0"))
+    with pytest.raises(pytest.fail.Exception):
+        reader.do(Block("here", "ruby", "", "puts 1"))
+    reader.do(Block("here", "bash", "", """x=1; echo '{"a": [{"b": 1}]}'"""))
+    reader.do(Block("here", "json", "answer", '{"a": [{"b": 2}]}'))
+    with pytest.raises(AssertionError):
+        reader.do(Block("here", "json", "answer", '{"a": [{"c": 2}]}'))
+    reader.do(Block("here", "bash", "", 'test "$x" = 1'))
