@@ -23,6 +23,19 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
+def media_type(scope: Scope) -> str:
+    """Return the request's media type, in lower case and without parameters; empty for none.
+
+    Raises UnsupportedMediaType for a charset other than UTF-8.
+    """
+    kind, *parameters = (header(scope, b"content-type") or "").lower().split(";")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
+            raise UnsupportedMediaType("The charset must be utf-8.")
+    return kind.strip()
+
+
 async def read_body(scope: Scope, receive: Receive, clock: Clock, *, max_bytes: int) -> bytes:
     """Return the whole body, unpacked.
 
@@ -62,10 +75,7 @@ async def read_pieces(scope: Scope, receive: Receive, clock: Clock) -> AsyncIter
     while more:
         async with _time_limit(clock):
             piece, more = await _next_piece(receive)
-        if gunzip is None:
-            yield piece
-            continue
-        for part in gunzip.unpack(piece):
+        for part in gunzip.unpack(piece) if gunzip else (piece,):
             yield part
             # A few bytes may unpack to gigabytes: others get their turn in between.
             await asyncio.sleep(0)

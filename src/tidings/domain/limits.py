@@ -42,6 +42,13 @@ NDJSON_CHUNK_LINES = 1_000
 NDJSON_CHUNK_BYTES = 4 * MEBIBYTE
 """Bytes after which they are, so that a stream of any length takes bounded memory."""
 
+PREPARE_INLINE_BYTES = 256 * KIBIBYTE
+"""A publish up to this size is split and judged in the event loop (about 3 ms); a larger one in a
+thread, so that nobody waits for it."""
+NDJSON_OVERLOAD_TRIES = 10
+"""How often a stream that finds the log's queue full waits and tries again before it answers 503:
+the client would send everything again, so waiting is cheaper."""
+
 # --- the log's queue ------------------------------------------------------------------------
 
 APPEND_QUEUE_REQUESTS = 10_000
