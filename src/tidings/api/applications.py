@@ -28,7 +28,7 @@ class ApplicationsEndpoint(ProblemBoundary):
         """Register the application in the key's account, and answer with what was registered."""
         principal = await self._authenticator.authenticate(scope, Role.PUBLISHER)
         if media_type(scope) != "application/json":
-            raise UnsupportedMediaType("Content-Type must be application/json.")
+            raise UnsupportedMediaType("Content-Type must be application/json")
         body = await read_body(scope, receive, self._clock, max_bytes=RPC_BODY_BYTES)
         registered = await self._publisher.register_application(principal.account, body)
         await respond(send, 200, msgspec.json.encode(registered))

@@ -32,7 +32,7 @@ def media_type(scope: Scope) -> str:
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
-            raise UnsupportedMediaType("The charset must be utf-8.")
+            raise UnsupportedMediaType("the charset must be utf-8")
     return kind.strip()
 
 
@@ -84,13 +84,13 @@ async def read_pieces(scope: Scope, receive: Receive, clock: Clock) -> AsyncIter
 
 
 def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"The body is larger than {max_bytes} bytes, unpacked.")
+    return TooLarge(f"the body is larger than {max_bytes} bytes, unpacked")
 
 
 async def _next_piece(receive: Receive) -> tuple[bytes, bool]:
     message = await receive()
     if message["type"] == "http.disconnect":
-        raise MalformedRequest("The client went away before the body's end.")
+        raise MalformedRequest("the client went away before the body's end")
     return message.get("body", b""), message.get("more_body", False)
 
 
@@ -114,7 +114,7 @@ async def _time_limit(clock: Clock) -> AsyncIterator[None]:
         # Ours only if nobody else wants this task to end as well.
         if expired and waiting is not None and waiting.uncancel() == 0:
             raise MalformedRequest(
-                f"The body didn't come within {BODY_SECONDS:.0f} seconds."
+                f"the body didn't come within {BODY_SECONDS:.0f} seconds"
             ) from None
         raise
     finally:
@@ -127,7 +127,7 @@ def _gunzip_of(scope: Scope) -> _Gunzip | None:
         return None
     if encoding in ("gzip", "x-gzip"):
         return _Gunzip()
-    raise UnsupportedMediaType("Content-Encoding must be gzip, or left out.")
+    raise UnsupportedMediaType("Content-Encoding must be gzip, or left out")
 
 
 class _Gunzip:
@@ -146,7 +146,7 @@ class _Gunzip:
             try:
                 part = self._member.decompress(packed, BODY_PIECE_BYTES)
             except zlib.error as error:
-                raise MalformedRequest("The body isn't valid gzip.") from error
+                raise MalformedRequest("the body isn't valid gzip") from error
             if part:
                 yield part
             packed = self._member.unconsumed_tail or self._member.unused_data
@@ -154,7 +154,7 @@ class _Gunzip:
     def check_ended(self) -> None:
         """Raise MalformedRequest if the body ended in the middle of a member."""
         if self._begun and not self._member.eof:
-            raise MalformedRequest("The gzip body is cut off.")
+            raise MalformedRequest("the gzip body is cut off")
 
 
 def _new_member() -> zlib._Decompress:

@@ -14,7 +14,7 @@ from tidings.domain.key import Role
 from tidings.domain.limits import IDEMPOTENCY_KEY_LENGTH, PUBLISH_BODY_BYTES
 from tidings.engine.line_stream import LinesReceipt
 from tidings.engine.publish import Publisher
-from tidings.errors import InvalidArgument, UnsupportedMediaType
+from tidings.errors import InvalidArgument, TidingsError, UnsupportedMediaType
 from tidings.ports import Clock
 
 _JSON = "application/json"
@@ -43,7 +43,7 @@ class ChangesEndpoint(ProblemBoundary):
         elif sent_as == _NDJSON:
             await self._answer_lines(principal.account, key, scope, receive, send)
         else:
-            raise UnsupportedMediaType(f"Content-Type must be {_JSON} or {_NDJSON}.")
+            raise UnsupportedMediaType(f"Content-Type must be {_JSON} or {_NDJSON}")
 
     async def _answer_lines(
         self, account: str, key: str | None, scope: Scope, receive: Receive, send: Send
@@ -51,7 +51,7 @@ class ChangesEndpoint(ProblemBoundary):
         query = QueryParams(scope.get("query_string", b""))
         solution = query.get("solution_id")
         if solution is None:
-            raise InvalidArgument("solution_id", "solution_id is required in the query.")
+            raise InvalidArgument("solution_id", "solution_id is required in the query")
         receipt = await self._publisher.publish_lines(
             account,
             read_pieces(scope, receive, self._clock),
@@ -78,7 +78,7 @@ def _idempotency_key(scope: Scope) -> str | None:
     if not (1 <= len(key) <= IDEMPOTENCY_KEY_LENGTH and key.isascii() and key.isprintable()):
         raise InvalidArgument(
             "Idempotency-Key",
-            f"Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_LENGTH} printable characters.",
+            f"Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_LENGTH} printable characters",
         )
     return key
 
@@ -87,7 +87,7 @@ def _from_line(text: str | None) -> int:
     if text is None:
         return 1
     if not (text.isascii() and text.isdigit() and len(text) <= _LINE_DIGITS and int(text) > 0):
-        raise InvalidArgument("from_line", "from_line must be a whole number from 1 on.")
+        raise InvalidArgument("from_line", "from_line must be a whole number from 1 on")
     return int(text)
 
 

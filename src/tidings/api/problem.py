@@ -49,7 +49,7 @@ _INTERNAL = Problem(
     code="internal",
     status=500,
     title="Internal error",
-    detail="The server failed to answer this request; its log says why.",
+    detail="the server failed to answer this request; its log says why",
 )
 
 

@@ -75,7 +75,7 @@ def judge(sent: SentChange, now: str) -> Change | None:
     """
     kind = _KIND_NAMES.get(sent.kind)
     if kind is None:
-        raise InvalidArgument("kind", f"kind must be one of {', '.join(_KIND_NAMES)}.")
+        raise InvalidArgument("kind", f"kind must be one of {', '.join(_KIND_NAMES)}")
     check_id("application_id", sent.application_id)
     if sent.change_id is not None:
         check_id("change_id", sent.change_id)
@@ -110,16 +110,16 @@ def check_id(argument: str, value: str) -> None:
     id, and NUL none in a database's key.
     """
     if not value:
-        raise InvalidArgument(argument, f"{argument} must not be empty.")
+        raise InvalidArgument(argument, f"{argument} must not be empty")
     check_name(argument, value, ID_LENGTH)
 
 
 def check_name(argument: str, value: str, max_length: int = NAME_LENGTH) -> None:
     """Raise InvalidArgument for text that is too long or holds control characters."""
     if len(value) > max_length:
-        raise InvalidArgument(argument, f"{argument} is longer than {max_length} characters.")
+        raise InvalidArgument(argument, f"{argument} is longer than {max_length} characters")
     if not value.isprintable() and _CONTROL.search(value):
-        raise InvalidArgument(argument, f"{argument} must not hold control characters.")
+        raise InvalidArgument(argument, f"{argument} must not hold control characters")
 
 
 def _subject(kind: Kind, sent: SentChange) -> str:
@@ -129,7 +129,7 @@ def _subject(kind: Kind, sent: SentChange) -> str:
     argument = "field_id" if kind in FIELD_KINDS else "record_id"
     subject = sent.field_id if kind in FIELD_KINDS else sent.record_id
     if subject is None:
-        raise InvalidArgument(argument, f"{argument} is required for {kind.name}.")
+        raise InvalidArgument(argument, f"{argument} is required for {kind.name}")
     check_id(argument, subject)
     return subject
 
@@ -146,14 +146,14 @@ def _objects(
     before = _object("before", sent.before)
     previous = _object("previous", sent.previous)
     if before is not None and previous is not None:
-        raise InvalidArgument("previous", "Give before or previous, not both.")
+        raise InvalidArgument("previous", "give before or previous, not both")
     if sent.changed_fields is not None and len(sent.changed_fields) > CHANGED_FIELDS:
         raise InvalidArgument(
-            "changed_fields", f"changed_fields has more than {CHANGED_FIELDS} names."
+            "changed_fields", f"changed_fields has more than {CHANGED_FIELDS} names"
         )
     if data is None:
         if kind not in DELETED_KINDS:
-            raise InvalidArgument("data", f"data is required for {kind.name}.")
+            raise InvalidArgument("data", f"data is required for {kind.name}")
         data = _NO_DATA if before is None else before
     return data, before, previous
 
@@ -162,7 +162,7 @@ def _object(argument: str, raw: msgspec.Raw) -> msgspec.Raw | None:
     if raw in (_ABSENT, _NULL):
         return None
     if not bytes(raw).startswith(b"{"):
-        raise InvalidArgument(argument, f"{argument} must be an object.")
+        raise InvalidArgument(argument, f"{argument} must be an object")
     if len(raw) > CHANGED_FIELDS * _SMALLEST_FIELD_BYTES:
         fields_of(argument, raw)
     return raw
@@ -173,7 +173,7 @@ def _event_at(text: str) -> str:
         return format_instant(parse_instant(text))
     except ValueError as error:
         raise InvalidArgument(
-            "at", "at must be an ISO 8601 time with its offset, such as 2023-06-21T21:14:06.263Z."
+            "at", "at must be an ISO 8601 time with its offset, such as 2023-06-21T21:14:06.263Z"
         ) from error
 
 

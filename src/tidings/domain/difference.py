@@ -62,7 +62,7 @@ def fields_of(argument: str, raw: msgspec.Raw) -> tuple[dict[str, msgspec.Raw], 
     """
     fields, twice = split_fields(raw)
     if len(fields) > CHANGED_FIELDS:
-        raise InvalidArgument(argument, f"{argument} has more than {CHANGED_FIELDS} fields.")
+        raise InvalidArgument(argument, f"{argument} has more than {CHANGED_FIELDS} fields")
     return fields, twice
 
 

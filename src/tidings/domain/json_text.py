@@ -76,13 +76,17 @@ def decode_json(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T
     except msgspec.ValidationError as error:
         raise _explained(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedRequest(f"The body isn't valid JSON: {error}") from None
+        raise MalformedRequest(f"the JSON can't be read: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return str(error).removeprefix("JSON is malformed: ")
 
 
 def _refusal(argument: str | None, what: str) -> RequestError:
     if argument is None:
-        return MalformedRequest(f"The body is {what}.")
-    return InvalidArgument(argument, f"{argument} is {what}.")
+        return MalformedRequest(f"the JSON is {what}")
+    return InvalidArgument(argument, f"{argument} is {what}")
 
 
 def _explained(text: str) -> RequestError:
@@ -93,12 +97,12 @@ def _explained(text: str) -> RequestError:
     missing = _MISSING.match(what)
     if missing:
         argument = f"{place}.{missing['name']}" if place else missing["name"]
-        return InvalidArgument(argument, f"{argument} is required.")
+        return InvalidArgument(argument, f"{argument} is required")
     what = _NAMED.sub(lambda name: _json_names(name[1]), what)
     what = what[:1].lower() + what[1:]
     if not place:
-        return MalformedRequest(f"The body is wrong: {what}.")
-    return InvalidArgument(place, f"{place}: {what}.")
+        return MalformedRequest(f"the JSON is wrong: {what}")
+    return InvalidArgument(place, f"{place}: {what}")
 
 
 def _json_names(types: str) -> str:

@@ -53,7 +53,7 @@ class LineSplitter:
         self._unfinished.append(part)
         self._size += len(part)
         if self._size > CHANGE_BYTES:
-            raise TooLarge(f"A line has at most {CHANGE_BYTES} bytes.")
+            raise TooLarge(f"a line has at most {CHANGE_BYTES} bytes")
 
     def _taken(self) -> bytes:
         line = b"".join(self._unfinished).removesuffix(b"\r")
@@ -103,7 +103,7 @@ class Chunk:
         batch.size += len(line)
         if batch.lines > PUBLISH_CHANGES or batch.size > PUBLISH_BODY_BYTES:
             raise TooLarge(
-                f"A batch has at most {PUBLISH_CHANGES} lines and {PUBLISH_BODY_BYTES} bytes.",
+                f"a batch has at most {PUBLISH_CHANGES} lines and {PUBLISH_BODY_BYTES} bytes",
                 argument="batch_id",
             )
         if change is None:

@@ -45,7 +45,7 @@ def read_publication(body: bytes) -> Publication:
     check_name("handler", publication.handler or "")
     if len(publication.changes) > PUBLISH_CHANGES:
         raise TooLarge(
-            f"A publish has at most {PUBLISH_CHANGES} changes; send more as NDJSON.",
+            f"a publish has at most {PUBLISH_CHANGES} changes; send more as NDJSON",
             argument="changes",
         )
     if len(body) > CHANGE_BYTES:
@@ -74,5 +74,5 @@ def _check_sizes(body: bytes) -> None:
     for number, change in enumerate(decode_json(_SIZES, body).changes):
         if len(change) > CHANGE_BYTES:
             raise TooLarge(
-                f"A change has at most {CHANGE_BYTES} bytes.", argument=f"changes[{number}]"
+                f"a change has at most {CHANGE_BYTES} bytes", argument=f"changes[{number}]"
             )

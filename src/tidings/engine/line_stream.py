@@ -79,7 +79,7 @@ class LineStream:
         except TidingsError as error:
             return self._stopped(error, None)
         if self._number < self._request.from_line - 1:
-            raise InvalidArgument("from_line", f"The file has only {self._number} lines.")
+            raise InvalidArgument("from_line", f"the file has only {self._number} lines")
         return msgspec.structs.replace(self._taken, lines=self._number)
 
     async def _lines(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
