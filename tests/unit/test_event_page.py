@@ -55,7 +55,9 @@ def test_a_page_is_printed_with_the_publishers_own_bytes() -> None:
         has_more=True,
         events_expired=False,
     )
-    prefix = b'{"webhook_id":"w","locator":{"account_id":"ac\\"me","solution_id":"s"},"event_id":"w.'
+    prefix = (
+        b'{"webhook_id":"w","locator":{"account_id":"ac\\"me","solution_id":"s"},"event_id":"w.'
+    )
     assert printed == (
         b'{"events":[' + prefix + b'41"' + body + b"," + prefix + b'42"}'
         b'],"next_page_token":"42","has_more":true}'

@@ -74,9 +74,7 @@ def test_a_new_webhook_carries_its_bucket_in_its_id() -> None:
         ({"start_at": NOW - timedelta(days=15, milliseconds=1)}, "webhook.start_at"),
     ],
 )
-def test_what_is_missing_or_wrong_on_create_is_named(
-    fields: dict[str, Any], argument: str
-) -> None:
+def test_what_is_missing_or_wrong_on_create_is_named(fields: dict[str, Any], argument: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
         created(**fields)
     assert refused.value.argument == argument

@@ -60,7 +60,7 @@ def test_page_size_is_read_by_proto3_rules_and_clamped(page_size: Any, events: i
 
 
 @pytest.mark.parametrize(
-    "page_size", ["abc", 50.5, "50.5", -1, "-1", True, [], {}, " 50", "٥٠", "1e2", -0.5]
+    "page_size", ["abc", 50.5, "50.5", -1, "-1", True, [], {}, " 50", "\u0665\u0660", "1e2", -0.5]
 )
 def test_a_page_size_that_is_no_whole_number_is_refused_by_name(page_size: Any) -> None:
     with pytest.raises(InvalidArgument) as refused:
@@ -80,7 +80,7 @@ def test_a_page_token_may_come_as_a_number(page_token: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "page_token", ["abc", "-1", -1, 1.5, True, [], {}, "1" * 300, 10**25, "12 ", "٣"]
+    "page_token", ["abc", "-1", -1, 1.5, True, [], {}, "1" * 300, 10**25, "12 ", "\u0663"]
 )
 def test_a_page_token_that_is_no_number_is_refused_by_name(page_token: Any) -> None:
     with pytest.raises(InvalidArgument) as refused:
@@ -168,8 +168,10 @@ def test_kinds_go_by_name_or_number_and_each_counts_once(kinds: Any, read: Any) 
 
 @pytest.mark.parametrize(
     "kinds",
-    [["RECORD_MOVED"], ["record_created"], [0], [10], [1.5], [True], [None], [[]], ["1"], []]
-    + ["RECORD_CREATED", {"0": 1}, 1],
+    [
+        *[["RECORD_MOVED"], ["record_created"], [0], [10], [1.5], [True], [None], [[]], ["1"], []],
+        *["RECORD_CREATED", {"0": 1}, 1],
+    ],
 )
 def test_kinds_that_could_never_fire_are_refused_by_name(kinds: Any) -> None:
     with pytest.raises(InvalidArgument) as refused:
@@ -256,7 +258,9 @@ def test_a_wrong_notification_status_is_refused_by_name(status: Any, argument: s
     assert refused.value.argument == "webhook.notification_status" + argument
 
 
-@pytest.mark.parametrize("start_at", ["yesterday", "2023-06-20", "2023-06-20T14:00:00", 5, "0" * 300])
+@pytest.mark.parametrize(
+    "start_at", ["yesterday", "2023-06-20", "2023-06-20T14:00:00", 5, "0" * 300]
+)
 def test_a_start_at_that_is_no_instant_is_refused_by_name(start_at: Any) -> None:
     with pytest.raises(InvalidArgument) as refused:
         read_webhook_wish(parse_message(wished(start_at=start_at)))
@@ -335,10 +339,30 @@ def test_a_filter_is_printed_as_it_is_read(wanted: Any) -> None:
 
 
 NAMES = st.sampled_from(
-    ["webhook", "webhook_id", "webhookId", "locator", "account_id", "solution_id", "filter"]
-    + ["solution", "applications", "application", "application_ids", "application_id"]
-    + ["field_ids", "kinds", "notification_status", "enabled", "disabled", "url", "start_at"]
-    + ["page_size", "page_token", "wait_seconds"]
+    [
+        "webhook",
+        "webhook_id",
+        "webhookId",
+        "locator",
+        "account_id",
+        "solution_id",
+        "filter",
+        "solution",
+        "applications",
+        "application",
+        "application_ids",
+        "application_id",
+        "field_ids",
+        "kinds",
+        "notification_status",
+        "enabled",
+        "disabled",
+        "url",
+        "start_at",
+        "page_size",
+        "page_token",
+        "wait_seconds",
+    ]
 )
 SCALARS = (
     st.none()

@@ -70,36 +70,35 @@ class SmartSuite:
         elif method != "ListEvents" and method not in self._methods:
             await respond_bad_route(send, "the service has no such method")
         else:
-            try:
-                await self._answer(method, scope, receive, send)
-            except Exception as error:  # noqa: BLE001 - logged and told there
-                await respond_twirp_error(scope, send, error)
+            await self._answer(method, scope, receive, send)
 
     async def _answer(self, method: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a method of the service; a page counts as read once it is written (D1)."""
+        try:
+            answer = await self._run(method, scope, receive)
+        except Exception as error:  # noqa: BLE001 - logged and told there
+            await respond_twirp_error(scope, send, error)
+        else:
+            if isinstance(answer, Listed):
+                await respond(send, 200, answer.body)
+                self._listing.written(answer)
+            elif answer is not None:
+                await respond(send, 200, msgspec.json.encode(answer))
+
+    async def _run(
+        self, method: str, scope: Scope, receive: Receive
+    ) -> Listed | dict[str, Any] | None:
+        """Return a method's answer; None where nobody is there any more to have it."""
         principal = await self._authenticator.authenticate(scope, Role.SUBSCRIBER)
         _check_content_type(scope)
         raw = await read_body(scope, receive, self._clock, max_bytes=RPC_BODY_BYTES)
         message = parse_message(raw)
-        if method == "ListEvents":
-            await self._list_events(principal, message, receive, send)
-        else:
-            await respond(
-                send, 200, msgspec.json.encode(await self._methods[method](principal, message))
-            )
-
-    async def _list_events(
-        self, principal: Principal, message: Message, receive: Receive, send: Send
-    ) -> None:
-        """Write a page, and note that it was read once it is written (mechanics D1)."""
+        if method != "ListEvents":
+            return await self._methods[method](principal, message)
         wish = read_event_list_wish(message)
         if wish.wait_seconds:
-            listed = await self._list_unless_gone(principal, wish, receive)
-            if listed is None:
-                return
-        else:
-            listed = await self._listing.list(principal.account, principal.key_id, wish)
-        await respond(send, 200, listed.body)
-        self._listing.written(listed)
+            return await self._list_unless_gone(principal, wish, receive)
+        return await self._listing.list(principal.account, principal.key_id, wish)
 
     async def _list_unless_gone(
         self, principal: Principal, wish: EventListWish, receive: Receive

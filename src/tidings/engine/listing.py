@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from tidings.domain.buckets import bucket_of_webhook
@@ -16,7 +18,11 @@ from tidings.domain.webhook_messages import EventListWish
 from tidings.engine.arrivals import Arrivals
 from tidings.engine.turns import Turns
 from tidings.engine.webhooks import no_such_webhook
+from tidings.errors import Unavailable
 from tidings.ports import ChangeLog, Clock, NotificationHints, WebhookStore
+
+_READ_TRIES = 5
+"""Reads of one page: each but the last needs somebody who changes the filter in its midst."""
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -52,11 +58,11 @@ class Listing:
         """
         tracked = await self._tracked(account, wish.webhook_id)
         after = max(wish.token or 0, tracked.start_position)
-        page = await self._read(tracked, key_id, after, wish)
+        tracked, page = await self._read(tracked, key_id, after, wish)
         if wish.token is not None:
             check_not_ahead(wish.token, now=page.read_at, last_position=page.bucket_last)
         events_expired = history_is_gone(page, token=wish.token, after=after)
-        if wish.wait_seconds and not page.entries and not page.has_more:
+        if wish.wait_seconds:
             page = await self._wait(tracked, key_id, page, wish)
         position = next_position(page)
         return Listed(
@@ -91,7 +97,25 @@ class Listing:
             raise no_such_webhook()
         return tracked
 
-    async def _read(self, tracked: Tracked, key_id: str, after: int, wish: EventListWish) -> Page:
+    async def _read(
+        self, tracked: Tracked, key_id: str, after: int, wish: EventListWish
+    ) -> tuple[Tracked, Page]:
+        """Read a page by the revisions that hold at each of its places; return both.
+
+        A filter that changed after `tracked` was read and before the page's snapshot would be
+        passed over with the page's token, so the webhook is looked at once more behind it.
+        """
+        for _ in range(_READ_TRIES):
+            page = await self._read_page(tracked, key_id, after, wish)
+            now = await self._tracked(tracked.account, tracked.webhook_id)
+            if now.revisions == tracked.revisions:
+                return now, page
+            tracked = now
+        raise Unavailable("this webhook's filter keeps changing; try again")
+
+    async def _read_page(
+        self, tracked: Tracked, key_id: str, after: int, wish: EventListWish
+    ) -> Page:
         query = PageQuery(
             bucket=tracked.bucket,
             account=tracked.account,
@@ -111,11 +135,11 @@ class Listing:
     async def _wait(self, tracked: Tracked, key_id: str, page: Page, wish: EventListWish) -> Page:
         """Read on whenever a covered event may have come, until one has or the time is over.
 
-        Each look goes on where the last one ended, and asks for the webhook again: it may be
-        deleted or changed meanwhile, which ends or redirects the wait.
+        Each look goes on where the last one ended, and sees the webhook as it is by then: it may
+        be changed or deleted meanwhile.
         """
-        ends_at = self._clock.monotonic() + wish.wait_seconds
         left = float(wish.wait_seconds)
+        ends_at = self._clock.monotonic() + left
         while left > 0 and not self._arrivals.closed and not (page.entries or page.has_more):
             await self._arrivals.wait(
                 tracked.account,
@@ -123,24 +147,16 @@ class Listing:
                 page.bucket_last,
                 left,
                 self._clock,
-                wanted=_Wanted(tracked),
+                wanted=partial(_is_wanted, tracked),
             )
-            tracked = await self._tracked(tracked.account, tracked.webhook_id)
-            page = await self._read(tracked, key_id, page.end, wish)
+            tracked, page = await self._read(tracked, key_id, page.end, wish)
             left = ends_at - self._clock.monotonic()
         return page
 
 
-class _Wanted:
+def _is_wanted(tracked: Tracked, header: Header) -> bool:
     """Whether an entry is to wake a wait: covered by the webhook, or about the webhook itself."""
-
-    __slots__ = ("_tracked",)
-
-    def __init__(self, tracked: Tracked) -> None:
-        self._tracked = tracked
-
-    def __call__(self, header: Header) -> bool:
-        if header.kind == CONTROL:
-            return header.subject == self._tracked.webhook_id
-        revision = revision_at(self._tracked.revisions, header.position)
-        return revision.rule.matches(header.kind, header.application, header.changed)
+    if header.kind == CONTROL:
+        return header.subject == tracked.webhook_id
+    revision = revision_at(tracked.revisions, header.position)
+    return revision.rule.matches(header.kind, header.application, header.changed)

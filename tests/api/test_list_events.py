@@ -1,0 +1,350 @@
+"""ListEvents, by contract 1.2 to 1.5 and mechanics P1 to P7 and D1."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.api.installation import ACCOUNT, SOLUTION, Installation
+from tidings.domain.kinds import Kind
+from tidings.domain.log_entry import Page, PageQuery
+from tidings.domain.positions import PER_MINUTE, position_at, previous_day_start
+from tidings.testing.clock import ManualClock
+
+pytestmark = pytest.mark.anyio
+
+
+async def list_events(installation: Installation, webhook: Any, **request: Any) -> Any:
+    body = {"webhook_id": webhook["webhook_id"], **request}
+    return await installation.call("ListEvents", body)
+
+
+def positions(page: Any) -> list[int]:
+    return [int(event["event_id"].rsplit(".", 1)[1]) for event in page["events"]]
+
+
+async def test_an_event_is_listed_as_the_contract_prints_it(installation: Installation) -> None:
+    webhook = await installation.new_webhook()
+    receipt = await installation.publish()
+    page = await list_events(installation, webhook, page_size="50", page_token="")
+    assert page == {
+        "events": [
+            {
+                "webhook_id": webhook["webhook_id"],
+                "locator": {"account_id": ACCOUNT, "solution_id": SOLUTION},
+                "event_id": f"{webhook['webhook_id']}.{receipt.first_position}",
+                "kind": "RECORD_CREATED",
+                "record_event_data": {"record_id": "r0"},
+            }
+        ],
+        "next_page_token": str(receipt.last_position),
+        "has_more": False,
+    }
+
+
+async def test_what_happened_before_a_webhook_is_not_its_event(installation: Installation) -> None:
+    await installation.publish(3)
+    webhook = await installation.new_webhook()
+    receipt = await installation.publish(2)
+    page = await list_events(installation, webhook)
+    assert positions(page) == [receipt.first_position, receipt.last_position]
+
+
+async def test_a_webhook_with_start_at_sees_what_happened_from_then_on(
+    installation: Installation, clock: ManualClock
+) -> None:
+    await installation.publish(2)
+    await clock.advance(60)
+    after = await installation.publish(3)
+    await clock.advance(60)
+    webhook = await installation.new_webhook(start_at="2026-01-15T12:01:00Z")
+    page = await list_events(installation, webhook)
+    assert positions(page)[0] == after.first_position
+    assert len(page["events"]) == 3
+
+
+async def test_a_token_older_than_the_beginning_means_the_beginning(
+    installation: Installation,
+) -> None:
+    await installation.publish(3)
+    webhook = await installation.new_webhook()
+    receipt = await installation.publish()
+    page = await list_events(installation, webhook, page_token="1")
+    assert positions(page) == [receipt.first_position]
+    assert "events_expired" not in page
+
+
+@pytest.mark.parametrize("has_more_at", [9, 10, 11])
+async def test_has_more_is_exact(installation: Installation, has_more_at: int) -> None:
+    webhook = await installation.new_webhook()
+    await installation.publish(10)
+    page = await list_events(installation, webhook, page_size=has_more_at)
+    assert page["has_more"] == (has_more_at < 10)
+
+
+async def test_has_more_counts_covered_events_alone(installation: Installation) -> None:
+    webhook = await installation.new_webhook(kinds=["RECORD_CREATED"])
+    await installation.publish(5)
+    await installation.publish(5, kind=Kind.RECORD_DELETED)
+    page = await list_events(installation, webhook, page_size=5)
+    assert (len(page["events"]), page["has_more"]) == (5, False)
+
+
+async def test_a_token_is_exclusive_and_a_number_too(installation: Installation) -> None:
+    webhook = await installation.new_webhook()
+    await installation.publish(3)
+    first = await list_events(installation, webhook, page_size=1)
+    token = first["next_page_token"]
+    for page_token in (token, int(token)):
+        page = await list_events(installation, webhook, page_token=page_token)
+        assert positions(first) + positions(page) == sorted({*positions(first), *positions(page)})
+        assert len(page["events"]) == 2
+
+
+async def test_an_empty_page_returns_the_same_or_a_later_token(installation: Installation) -> None:
+    webhook = await installation.new_webhook()
+    receipt = await installation.publish()
+    token = str(receipt.last_position)
+    page = await list_events(installation, webhook, page_token=token)
+    assert page == {"events": [], "next_page_token": token, "has_more": False}
+
+
+async def test_a_quiet_webhooks_token_follows_the_previous_day_and_skips_nothing(
+    installation: Installation, clock: ManualClock
+) -> None:
+    webhook = await installation.new_webhook()
+    page = await list_events(installation, webhook)
+    await clock.advance(10 * 86_400)
+    page = await list_events(installation, webhook, page_token=page["next_page_token"])
+    assert int(page["next_page_token"]) == previous_day_start(clock.now())
+    await installation.publish(2)
+    page = await list_events(installation, webhook, page_token=page["next_page_token"])
+    assert len(page["events"]) == 2
+
+
+async def test_an_empty_page_tells_nothing_of_neighbours_in_the_bucket(
+    installation: Installation,
+) -> None:
+    webhook = await installation.new_webhook()
+    quiet = await list_events(installation, webhook)
+    for neighbour in range(300):
+        await installation.publish(solution=f"neighbour-{neighbour}")
+    assert await list_events(installation, webhook) == quiet
+
+
+async def test_a_token_past_the_end_is_answered_empty_and_never_goes_back(
+    installation: Installation, clock: ManualClock
+) -> None:
+    webhook = await installation.new_webhook()
+    await installation.publish()
+    ahead = position_at(clock.now()) + PER_MINUTE // 2
+    page = await list_events(installation, webhook, page_token=str(ahead))
+    assert page == {"events": [], "next_page_token": str(ahead), "has_more": False}
+
+
+async def test_a_token_over_a_minute_ahead_is_refused_by_name(
+    installation: Installation, clock: ManualClock
+) -> None:
+    webhook = await installation.new_webhook()
+    ahead = position_at(clock.now()) + 2 * PER_MINUTE
+    body = {"webhook_id": webhook["webhook_id"], "page_token": str(ahead)}
+    answer = await installation.post("ListEvents", body)
+    assert (answer.status_code, answer.json()["meta"]) == (400, {"argument": "page_token"})
+
+
+async def test_a_token_that_we_issued_survives_a_clock_that_steps_back(
+    installation: Installation, clock: ManualClock
+) -> None:
+    webhook = await installation.new_webhook()
+    await installation.publish(2)
+    page = await list_events(installation, webhook)
+    clock.shift(-86_400)
+    await installation.publish(2)
+    page = await list_events(installation, webhook, page_token=page["next_page_token"])
+    assert len(page["events"]) == 2
+
+
+@pytest.mark.parametrize("field", ["page_token", "page_size", "wait_seconds", "webhook_id"])
+async def test_a_malformed_argument_is_refused_by_name(
+    installation: Installation, field: str
+) -> None:
+    webhook = await installation.new_webhook()
+    body = {"webhook_id": webhook["webhook_id"], field: ["nonsense"]}
+    answer = await installation.post("ListEvents", body)
+    assert (answer.status_code, answer.json()["meta"]) == (400, {"argument": field})
+
+
+async def test_one_page_of_fifty_a_ping_sees_a_backlog_of_a_thousand_once(
+    installation: Installation,
+) -> None:
+    webhook = await installation.new_webhook()
+    for _ in range(10):
+        await installation.publish(100)
+    seen: list[int] = []
+    token, pings = "", 0
+    while True:
+        page = await list_events(installation, webhook, page_size=50, page_token=token)
+        token, pings = page["next_page_token"], pings + 1
+        seen += positions(page)
+        if not page["has_more"]:
+            break
+    assert seen == sorted(set(seen))
+    assert (len(seen), pings) == (1_000, 20)
+
+
+async def test_a_loop_to_the_empty_page_sees_a_backlog_of_a_thousand_once(
+    installation: Installation,
+) -> None:
+    webhook = await installation.new_webhook()
+    await installation.publish(1_000)
+    seen: list[int] = []
+    token = ""
+    while page := await list_events(installation, webhook, page_token=token):
+        token = page["next_page_token"]
+        if not page["events"]:
+            break
+        seen += positions(page)
+    assert (len(seen), seen) == (1_000, sorted(set(seen)))
+    receipt = await installation.publish()
+    page = await list_events(installation, webhook, page_token=token)
+    assert positions(page) == [receipt.first_position]
+
+
+async def test_a_walk_sees_each_event_once_while_writers_append(
+    installation: Installation,
+) -> None:
+    webhook = await installation.new_webhook()
+    published: list[int] = []
+
+    async def write(batches: int) -> None:
+        for _ in range(batches):
+            receipt = await installation.publish(7)
+            assert receipt.first_position is not None
+            published.extend(range(receipt.first_position, receipt.first_position + 7))
+
+    writers = asyncio.gather(*[write(15) for _ in range(4)])
+    seen: list[int] = []
+    token = ""
+    while True:
+        over = writers.done()
+        page = await list_events(installation, webhook, page_size=11, page_token=token)
+        token = page["next_page_token"]
+        seen += positions(page)
+        if over and not page["events"]:
+            break
+    await writers
+    assert seen == sorted(published)
+
+
+async def test_a_filter_takes_effect_at_the_position_where_it_was_made(
+    installation: Installation,
+) -> None:
+    webhook = await installation.new_webhook(kinds=["RECORD_CREATED"])
+    first = await installation.publish()
+    await installation.publish(kind=Kind.RECORD_DELETED)
+    wish = {"webhook_id": webhook["webhook_id"], "kinds": ["RECORD_DELETED"]}
+    await installation.call("UpdateWebhook", {"webhook": wish})
+    await installation.publish()
+    last = await installation.publish(kind=Kind.RECORD_DELETED)
+    page = await list_events(installation, webhook)
+    assert positions(page) == [first.first_position, last.first_position]
+
+
+async def test_a_field_filter_lists_the_updates_that_changed_its_fields(
+    installation: Installation,
+) -> None:
+    wanted = {"application": {"application_id": "app-1", "field_ids": ["title"]}}
+    webhook = await installation.new_webhook(filter=wanted)
+    title = await installation.publish(kind=Kind.RECORD_UPDATED, changed=["title", "status"])
+    await installation.publish(kind=Kind.RECORD_UPDATED, changed=["status"])
+    await installation.publish(application="app-2", kind=Kind.RECORD_UPDATED, changed=["title"])
+    created = await installation.publish()
+    page = await list_events(installation, webhook)
+    assert positions(page) == [title.first_position, created.first_position]
+
+
+async def test_a_filter_that_changes_in_the_midst_of_a_page_hides_nothing(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook = await installation.new_webhook(kinds=["RECORD_CREATED"])
+    log = installation.storage.log
+    read_page = log.read_page
+
+    async def changing_first(query: PageQuery) -> Page:
+        """Change the filter and publish, after the webhook was read and before the page is."""
+        monkeypatch.setattr(log, "read_page", read_page)
+        wish = {"webhook_id": webhook["webhook_id"], "kinds": ["RECORD_DELETED"]}
+        await installation.call("UpdateWebhook", {"webhook": wish})
+        await installation.publish(kind=Kind.RECORD_DELETED)
+        return await read_page(query)
+
+    monkeypatch.setattr(log, "read_page", changing_first)
+    page = await list_events(installation, webhook)
+    assert [event["kind"] for event in page["events"]] == ["RECORD_DELETED"]
+
+
+@pytest.mark.parametrize(("token", "told"), [(None, False), ("5", True)])
+async def test_a_token_behind_retention_is_told_and_no_token_never_is(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, token: str | None, told: bool
+) -> None:
+    webhook = await installation.new_webhook()
+    receipt = await installation.publish(2)
+    read_page = installation.storage.log.read_page
+
+    async def retained(query: PageQuery) -> Page:
+        """Read as if retention had dropped all but the last change."""
+        page = await read_page(query)
+        return msgspec.structs.replace(
+            page, entries=page.entries[-1:], floor=page.entries[0].position
+        )
+
+    monkeypatch.setattr(installation.storage.log, "read_page", retained)
+    page = await list_events(installation, webhook, page_token=token)
+    assert positions(page) == [receipt.last_position]
+    assert page.get("events_expired", False) is told
+
+
+async def test_a_page_is_noted_as_read_once_it_is_written(
+    installation: Installation, clock: ManualClock
+) -> None:
+    webhook = await installation.new_webhook()
+    receipt = await installation.publish(3)
+    page = await list_events(installation, webhook, page_size=2)
+    await list_events(installation, webhook, page_token=page["next_page_token"])
+    first, second = installation.notes
+    assert (first.webhook_id, first.account) == (webhook["webhook_id"], ACCOUNT)
+    assert first.listed_at == clock.now()
+    assert (first.read_position, first.has_more, first.asked) == (
+        int(page["next_page_token"]),
+        True,
+        None,
+    )
+    assert (second.read_position, second.has_more, second.asked) == (
+        receipt.last_position,
+        False,
+        int(page["next_page_token"]),
+    )
+
+
+async def test_a_page_that_could_not_be_written_is_not_noted(installation: Installation) -> None:
+    webhook = await installation.new_webhook()
+    body = b'{"webhook_id":"%b"}' % webhook["webhook_id"].encode()
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/smartsuite.webhooks.engine.Webhooks/ListEvents",
+        "headers": [(b"authorization", b"Token " + installation.key.encode())],
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        raise OSError("the connection is gone")
+
+    with pytest.raises(OSError, match="the connection is gone"):
+        await installation.app(scope, receive, send)
+    assert installation.notes == []
