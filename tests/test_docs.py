@@ -168,6 +168,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in headings_of(target.read_text()), link
 
 
+def test_every_test_that_a_page_names_is_there() -> None:
+    sources = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src").rglob("*.py")]
+    defined = set(re.findall(r"def (test_\w+)", "".join(path.read_text() for path in sources)))
+    named = set(re.findall(r"`(test_\w+)`", "".join(page.read_text() for page in PAGES)))
+    assert named
+    assert named - defined == set()
+
+
 def tables() -> ModuleType:
     """Return docs/tables.py, which is no part of the package."""
     spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
