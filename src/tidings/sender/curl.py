@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import certifi
-import msgspec
 
 import tidings
 from tidings.domain.address import AddressPolicy, Endpoint, parse_endpoint
@@ -15,14 +14,14 @@ from tidings.errors import InvalidArgument
 from tidings.ports import Clock, SendOutcome, SendRequest
 from tidings.sender.exchange import Exchange
 from tidings.sender.guard import Guard
-from tidings.sender.headers import header_lines, why_not_sendable
+from tidings.sender.headers import Unsendable, header_lines
 from tidings.sender.lookups import DnsResolver, LookupFailed, Lookups, Resolver
 from tidings.sender.own_addresses import OwnAddresses
 from tidings.sender.transfers import Transfers
 from tidings.sender.verdict import CLOSED, FORBIDDEN
 
 _PARSED_URLS = 4_096
-"""Endpoints whose URL needn't be taken apart again; a few hundred bytes each."""
+"""Endpoints whose URL needn't be taken apart again; a few kilobytes each."""
 
 
 class CurlSender:
@@ -61,8 +60,26 @@ class CurlSender:
         outcome's `error` says it.
         """
         began = self._clock.monotonic()
-        outcome = await self._try(request, began)
-        return msgspec.structs.replace(outcome, elapsed_seconds=self._clock.monotonic() - began)
+        try:
+            lines = header_lines(request.headers, self._agent)
+            endpoint = self._parse(request.url)
+            addresses = await self._vetted(endpoint, request)
+        except Unsendable as unsendable:
+            return self._failed(str(unsendable), began)
+        except InvalidArgument as refused:
+            return self._failed(refused.message, began)
+        except LookupFailed as failure:
+            return self._failed(failure.message, began, unreachable=failure.unreachable)
+        if self._closed:
+            return self._failed(CLOSED, began)
+        exchange = self._idle.pop() if self._idle else Exchange(self._guard, self._ca_file)
+        try:
+            left = request.deadline_seconds - (self._clock.monotonic() - began)
+            exchange.prepare(endpoint, addresses, lines, request.body, left)
+            ended = await self._transfers.run(exchange.easy)
+            return exchange.outcome(ended, self._clock.monotonic() - began)
+        finally:
+            self._put_back(exchange)
 
     async def close(self) -> None:
         """Hang up everything that is under way and free what is held. Twice is fine."""
@@ -72,41 +89,16 @@ class CurlSender:
             self._idle.pop().close()
         await self._lookups.close()
 
-    async def _try(self, request: SendRequest, began: float) -> SendOutcome:
-        if self._closed:
-            return _failed(CLOSED)
-        unsendable = why_not_sendable(request.headers)
-        if unsendable is not None:
-            return _failed(unsendable)
-        try:
-            endpoint = self._parse(request.url)
-            addresses = await self._addresses(endpoint, request)
-        except InvalidArgument as error:
-            return _failed(error.message)
-        except LookupFailed as failure:
-            return _failed(failure.message, unreachable=failure.unreachable)
-        if any(self._guard.forbids(address) for address in addresses):
-            return _failed(FORBIDDEN)
-        left = request.deadline_seconds - (self._clock.monotonic() - began)
-        return await self._post(endpoint, addresses[:DNS_ADDRESSES], request, left)
-
-    async def _addresses(self, endpoint: Endpoint, request: SendRequest) -> Sequence[str]:
+    async def _vetted(self, endpoint: Endpoint, request: SendRequest) -> Sequence[str]:
+        """Return the endpoint's addresses; all of them are allowed. Raises LookupFailed."""
         if endpoint.is_address:
-            return (endpoint.host,)
-        return await self._lookups.find(request.account, endpoint.host, request.deadline_seconds)
-
-    async def _post(
-        self, endpoint: Endpoint, addresses: Sequence[str], request: SendRequest, seconds: float
-    ) -> SendOutcome:
-        if self._closed:
-            return _failed(CLOSED)
-        exchange = self._idle.pop() if self._idle else Exchange(self._guard, self._ca_file)
-        try:
-            lines = header_lines(request.headers, self._agent)
-            exchange.prepare(endpoint, addresses, lines, request.body, seconds)
-            return exchange.outcome(await self._transfers.run(exchange.easy))
-        finally:
-            self._put_back(exchange)
+            addresses: Sequence[str] = (endpoint.host,)
+        else:
+            seconds = request.deadline_seconds
+            addresses = await self._lookups.find(request.account, endpoint.host, seconds)
+        if any(self._guard.forbids(address) for address in addresses):
+            raise LookupFailed(FORBIDDEN, unreachable=False)
+        return addresses[:DNS_ADDRESSES]
 
     def _put_back(self, exchange: Exchange) -> None:
         if self._closed or len(self._idle) >= SENDS:
@@ -114,6 +106,10 @@ class CurlSender:
         else:
             self._idle.append(exchange)
 
-
-def _failed(error: str, *, unreachable: bool = False) -> SendOutcome:
-    return SendOutcome(status=None, error=error, unreachable=unreachable)
+    def _failed(self, error: str, began: float, *, unreachable: bool = False) -> SendOutcome:
+        return SendOutcome(
+            status=None,
+            error=error,
+            unreachable=unreachable,
+            elapsed_seconds=self._clock.monotonic() - began,
+        )

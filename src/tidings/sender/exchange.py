@@ -16,7 +16,7 @@ from tidings.domain.limits import (
 )
 from tidings.ports import SendOutcome
 from tidings.sender.guard import Guard, GuardedSocket
-from tidings.sender.headers import is_whole, read_headers
+from tidings.sender.headers import read_head
 from tidings.sender.transfers import Ended
 from tidings.sender.verdict import Course, judge
 
@@ -77,13 +77,13 @@ class Exchange:
         self.easy.setopt(pycurl.POSTFIELDS, body)
         self.easy.setopt(pycurl.TIMEOUT_MS, max(1, int(seconds * 1000)))
 
-    def outcome(self, ended: Ended) -> SendOutcome:
-        """Return what came of the POST (without the time it took), and let go of it."""
+    def outcome(self, ended: Ended, elapsed_seconds: float) -> SendOutcome:
+        """Return what came of the POST, and let go of it."""
         assert self._endpoint is not None
-        whole = is_whole(self._head)
+        headers = read_head(self._head)
         course = Course(
             endpoint=self._endpoint,
-            status=self.easy.getinfo(pycurl.RESPONSE_CODE) if whole else None,
+            status=None if headers is None else self.easy.getinfo(pycurl.RESPONSE_CODE),
             connected=self.easy.getinfo(pycurl.PRETRANSFER_TIME) > 0,
             refused=self._guarded_socket.refused,
             broken=self._guarded_socket.broken,
@@ -91,10 +91,11 @@ class Exchange:
         verdict = judge(ended, course)
         outcome = SendOutcome(
             status=course.status,
-            headers=read_headers(self._head) if whole else {},
+            headers=headers or {},
             body=bytes(self._body),
             error=verdict.error,
             unreachable=verdict.unreachable,
+            elapsed_seconds=elapsed_seconds,
         )
         self._forget()
         return outcome

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import pycurl
 
 from tidings.domain.address import AddressPolicy, why_forbidden
+
+_JUDGED_ADDRESSES = 4_096
+"""Judgements that are kept; the list of own addresses is part of the question."""
 
 
 class CurlAddress(Protocol):
@@ -30,10 +34,13 @@ class Guard:
     def __init__(self, policy: AddressPolicy, own: Callable[[], frozenset[str]]) -> None:
         self.policy = policy
         self._own = own
+        self._judge = lru_cache(_JUDGED_ADDRESSES)(
+            lambda address, own: why_forbidden(address, policy, own)
+        )
 
     def forbids(self, address: str) -> bool:
         """Return whether nothing may be sent to this address."""
-        return why_forbidden(address, self.policy, self._own()) is not None
+        return self._judge(address, self._own()) is not None
 
     def open_socket(self, address: CurlAddress) -> socket.socket | None:
         """Return a socket for a new connection to `address`, or None if it is forbidden.

@@ -18,58 +18,56 @@ _OURS: Final = frozenset(
 )
 """Headers that say where a message ends and whom it is for; they are libcurl's alone."""
 
-STATUS_LINE: Final = b"HTTP/"
+_STATUS_LINE: Final = b"HTTP/"
+_HEAD_ENDS: Final = (b"\r\n", b"\n")
 
 
-def why_not_sendable(headers: Sequence[tuple[str, str]]) -> str | None:
-    """Return a sentence about the first header that can't be sent, or None."""
-    for name, value in headers:
-        if not _NAME.fullmatch(name):
-            return "A header's name has a character that names may not have."
-        if not _VALUE.fullmatch(value):
-            return f"The header {name} has a line break or another control character."
-        if name.lower() in _OURS:
-            return f"The header {name} is set by the sender."
-    return None
+class Unsendable(Exception):
+    """A header that can't be sent, as a sentence."""
 
 
 def header_lines(headers: Sequence[tuple[str, str]], agent: str) -> list[bytes]:
     """Return the lines for libcurl, with its own Content-Type and Expect taken out.
 
-    A line `Name:` removes libcurl's header, `Name;` sends an empty one.
+    A line `Name:` removes libcurl's header, `Name;` sends an empty one. Raises Unsendable.
     """
     lines = [b"Expect:", f"User-Agent: {agent}".encode("latin-1")]
-    named = set()
+    typed = False
     for name, value in headers:
-        named.add(name.lower())
+        if not _NAME.fullmatch(name):
+            raise Unsendable("A header's name has a character that names may not have.")
+        if not _VALUE.fullmatch(value):
+            raise Unsendable(f"The header {name} has a line break or another control character.")
+        lowered = name.lower()
+        if lowered in _OURS:
+            raise Unsendable(f"The header {name} is set by the sender.")
+        typed = typed or lowered == "content-type"
         line = f"{name}: {value}" if value.strip() else f"{name};"
         lines.append(line.encode("latin-1"))
-    if "content-type" not in named:
+    if not typed:
         lines.append(b"Content-Type:")
     return lines
 
 
-def is_whole(lines: Sequence[bytes]) -> bool:
-    """Return whether the last answer's head among `lines` has ended, and isn't an interim one."""
-    return any(not line.strip() for line in _last_head(lines))
+def read_head(lines: Sequence[bytes]) -> dict[str, str] | None:
+    """Return the headers of the last answer's head: names in lower case, the last of each.
 
-
-def read_headers(lines: Sequence[bytes]) -> dict[str, str]:
-    """Return the last head's headers: names in lower case, the last of each; no trailers."""
+    None if that head hasn't ended, or is an interim one (1xx). Trailers are left out.
+    """
     found: dict[str, str] = {}
-    for line in _last_head(lines)[1:]:
-        if not line.strip():
-            break
+    for line in _last_head(lines):
+        if line in _HEAD_ENDS:
+            return found
         name, colon, value = line.decode("latin-1").partition(":")
         if colon:
             found[name.strip().lower()] = value.strip()
-    return found
+    return None
 
 
 def _last_head(lines: Sequence[bytes]) -> Sequence[bytes]:
-    """Return the lines from the last status line on; none if it is interim (1xx) or missing."""
+    """Return what follows the last status line; nothing if that is interim or missing."""
     for place in range(len(lines) - 1, -1, -1):
-        if lines[place].startswith(STATUS_LINE):
+        if lines[place].startswith(_STATUS_LINE):
             status = lines[place].partition(b" ")[2]
-            return () if status.startswith(b"1") else lines[place:]
+            return () if status.startswith(b"1") else lines[place + 1 :]
     return ()

@@ -39,6 +39,7 @@ class Transfers:
         self._under_way: dict[Any, asyncio.Future[Ended]] = {}
         self._watched: dict[int, int] = {}
         self._timer: asyncio.Handle | None = None
+        self._timer_rings_at = 0.0
         self._closed = False
 
     async def run(self, easy: Any) -> Ended:
@@ -62,7 +63,8 @@ class Transfers:
         self._multi.close()
         for fd in list(self._watched):
             self._watch(fd, 0)
-        self._stop_timer()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _end(self, easy: Any, ended: asyncio.Future[Ended], how: Ended) -> None:
         self._under_way.pop(easy, None)
@@ -92,20 +94,24 @@ class Transfers:
             loop.remove_writer(fd)
 
     def _on_timer(self, milliseconds: int) -> None:
-        """Set the one timer: -1 none, 0 as soon as this call into libcurl has returned."""
-        self._stop_timer()
+        """Have the timer ring in time: -1 not at all, 0 once this call into libcurl has returned.
+
+        One that rings earlier is left as it is: libcurl then finds nothing to do and says again
+        when it wants to be called. Nearly every transfer sets one, and hardly any needs it.
+        """
         if self._closed or milliseconds < 0:
             return
         loop = asyncio.get_running_loop()
+        rings_at = loop.time() + milliseconds / 1000
+        if self._timer is not None:
+            if self._timer_rings_at <= rings_at:
+                return
+            self._timer.cancel()
+        self._timer_rings_at = rings_at
         if milliseconds == 0:
             self._timer = loop.call_soon(self._on_time)
         else:
-            self._timer = loop.call_later(milliseconds / 1000, self._on_time)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+            self._timer = loop.call_at(rings_at, self._on_time)
 
     def _on_time(self) -> None:
         self._timer = None

@@ -22,6 +22,8 @@ import msgspec
 
 _CHUNK = 64 * 1024
 _WAIT_SECONDS = 20.0
+_BACKLOG = 1_024
+"""Connections that may wait to be accepted: a full queue costs the next a second."""
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +86,9 @@ class ScriptedEndpoint:
 
     async def __aenter__(self) -> ScriptedEndpoint:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._protocol, "127.0.0.1", 0, ssl=self._tls)
+        self._server = await loop.create_server(
+            self._protocol, "127.0.0.1", 0, ssl=self._tls, backlog=_BACKLOG
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
