@@ -75,6 +75,8 @@ SCAN_BUDGET_SECONDS = 2.0
 """How long one ListEvents may look for events that match before it answers `has_more`."""
 SCAN_SLICE_ROWS = 50_000
 """Index rows of one read transaction: under 50 ms here, so that the WAL can be reset."""
+FIRST_SLICE_ROWS = 500
+"""Index rows of a page's first read transaction: enough for most pages (at 25 us a 500)."""
 WAIT_SECONDS_MAX = 30
 """`wait_seconds` of ListEvents; more is clamped. Below the idle limits of common proxies."""
 WAIT_POLL_SECONDS = 0.25
@@ -155,6 +157,12 @@ BODY_SECONDS = 30.0
 """For a client to send its body, from its headers on; each NDJSON piece has as long."""
 BODY_PIECE_BYTES = 64 * KIBIBYTE
 """Of a gzip body unpacked at a time: a bomb takes no more memory than that."""
+HEAD_SECONDS = 30.0
+"""For a client to send a request's head, from the connection or from the head's first byte on."""
+KEEP_ALIVE_SECONDS = 30
+"""An idle client connection is kept so long."""
+STALLED_CLIENT_SECONDS = 60
+"""A client that takes none of its answer for so long is hung up on, by the kernel."""
 CONNECTIONS = 4_096
 """Open client connections of one server."""
 READY_SECONDS = 5.0

@@ -47,6 +47,9 @@ class PageScan:
         self._bytes = 0
         self._end = query.after
         self._has_more = False
+        # Most pages are full within a few rows: finding the end of a whole slice, which walks
+        # over all of its rows, would cost them more than all the rest.
+        self._slice_rows = max(limits.FIRST_SLICE_ROWS, query.limit + 1)
 
     def read_slice(self, connection: apsw.Connection) -> None:
         """Scan the next rows in one snapshot; `done` says whether the page is whole."""
@@ -82,7 +85,7 @@ class PageScan:
     def _scan_span(self, connection: apsw.Connection, span: Span, cut_at: float) -> bool:
         """Take what matches in one span; True where the slice ends with it."""
         watched = covered_fields(span.revision.filter)
-        rows = connection.execute(_SCAN, self._bindings(span))
+        rows = connection.execute(_SCAN, self.bindings(span))
         try:
             for position, changed, body in rows:
                 if _passes(watched, changed):
@@ -97,7 +100,7 @@ class PageScan:
             rows.close(True)
         return False
 
-    def _bindings(self, span: Span) -> dict[str, apsw.SQLiteValue]:
+    def bindings(self, span: Span) -> dict[str, apsw.SQLiteValue]:
         wanted = span.revision.filter
         applications = covered_applications(wanted)
         watched = covered_fields(wanted)
@@ -129,7 +132,8 @@ class PageScan:
     def _slice_end(self, connection: apsw.Connection, bound: int) -> int | None:
         """Return where a full slice ends, or None where the bound comes first."""
         query = self._query
-        rows = limits.SCAN_SLICE_ROWS
+        rows = self._slice_rows
+        self._slice_rows = limits.SCAN_SLICE_ROWS
         place = (query.bucket, query.account, query.solution, self._scanned, bound, rows - 1)
         end: int | None = connection.execute(_SLICE_END, place).get
         return end
