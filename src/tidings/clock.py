@@ -41,3 +41,7 @@ class SystemClock:
     def draw(self) -> float:
         """Return a number in [0, 1): for jitter, not for secrets."""
         return random.random()  # noqa: S311 - jitter
+
+    def pause(self, seconds: float) -> None:
+        """Block this thread for `seconds`: for the command line, never in an event loop."""
+        time.sleep(seconds)

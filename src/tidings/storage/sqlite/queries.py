@@ -10,8 +10,12 @@ _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
 def load_queries(room: str) -> Mapping[str, str]:
-    """Return the queries of `sql/<room>.sql` by name; comments are left out of their text."""
-    text = (files(__package__) / "sql" / f"{room}.sql").read_text(encoding="utf-8")
+    """Return the queries of `sql/<room>.sql` by name."""
+    return named_queries((files(__package__) / "sql" / f"{room}.sql").read_text(encoding="utf-8"))
+
+
+def named_queries(text: str) -> Mapping[str, str]:
+    """Return the queries under the `-- name:` lines of a text; comments are left out of them."""
     _, *pieces = _NAME.split(text)
     queries: dict[str, str] = {}
     for name, body in zip(pieces[::2], pieces[1::2], strict=True):

@@ -1,0 +1,67 @@
+"""One client connection: hung up on where the client doesn't get to the point."""
+
+from __future__ import annotations
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tidings.domain.limits import HEAD_SECONDS
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """uvicorn's protocol, with a deadline for each request's head.
+
+    uvicorn limits only the pause between two requests: a connection that sends no head, half of
+    one, or blank lines would be held for ever, and the connections are counted. Bodies have their
+    own deadline where they are read; the rest of a body that nobody reads any more has this one.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+    _head_is_due = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin with the first head's time."""
+        super().connection_made(transport)
+        self._begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline."""
+        self._end()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; the first ones of a head begin its time."""
+        if self._head_is_due and self._deadline is None:
+            self._begin()
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._head_is_due = False
+        self._end()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is there; what comes next is another head."""
+        self._head_is_due = True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is written; a body that isn't wanted any more has to end soon."""
+        super().on_response_complete()
+        if not self._head_is_due and self._deadline is None and not self.transport.is_closing():
+            self._begin()
+
+    def _begin(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._hang_up)
+
+    def _end(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _hang_up(self) -> None:
+        self._deadline = None
+        if not self.transport.is_closing():
+            self.transport.close()

@@ -1,0 +1,105 @@
+"""From an answer that refuses to the error that says so. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from tidings.errors import (
+    AlreadyExists,
+    Conflict,
+    FailedPrecondition,
+    IdempotencyKeyReused,
+    InvalidArgument,
+    MalformedRequest,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    TidingsError,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+)
+
+RETRY_AFTER_SECONDS = 1.0
+"""Where a server says to wait, but not how long."""
+RETRY_AFTER_LIMIT_SECONDS = 3_600.0
+"""A longer wait is cut to this: no answer may make a client sleep for ever."""
+_SHOWN_CHARACTERS = 500
+
+_BY_CODE: Mapping[str, type[TidingsError]] = {
+    "malformed": MalformedRequest,
+    "unauthenticated": Unauthenticated,
+    "permission_denied": PermissionDenied,
+    "not_found": NotFound,
+    "idempotency_key_reused": IdempotencyKeyReused,
+    "already_exists": AlreadyExists,
+    "conflict": Conflict,
+    "failed_precondition": FailedPrecondition,
+    "too_large": TooLarge,
+    "unsupported_media_type": UnsupportedMediaType,
+}
+"""Twirp's `code`, and the last word of a problem's `type`."""
+_BY_STATUS: Mapping[int, type[TidingsError]] = {
+    400: MalformedRequest,
+    401: Unauthenticated,
+    403: PermissionDenied,
+    404: NotFound,
+    409: Conflict,
+    412: FailedPrecondition,
+    413: TooLarge,
+    415: UnsupportedMediaType,
+}
+"""For answers that are neither: a proxy's."""
+_WAIT_STATUSES = frozenset({502, 503, 504})
+
+
+class _Refusal(msgspec.Struct):
+    """The fields of both shapes of error: Twirp's (contract 1.8) and problem+json's (3.2)."""
+
+    code: str = ""
+    msg: str = ""
+    meta: dict[str, Any] = {}
+    type: str = ""
+    title: str = ""
+    detail: str = ""
+    field: str | None = None
+
+
+def error_of(status: int, headers: Mapping[str, str], body: bytes) -> TidingsError:
+    """Return the error that a refusing answer stands for, whatever its bytes are."""
+    refusal = _parse(body)
+    message = refusal.msg or refusal.detail or refusal.title or _plain(status, body)
+    argument = refusal.field or refusal.meta.get("argument")
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return RateLimited(message, retry_after_seconds=retry_after(headers))
+    if status in _WAIT_STATUSES:
+        return Unavailable(message, retry_after_seconds=retry_after(headers))
+    if status == HTTPStatus.BAD_REQUEST and argument is not None:
+        return InvalidArgument(str(argument), message)
+    code = refusal.code or refusal.type.rpartition(":")[2]
+    return (_BY_CODE.get(code) or _BY_STATUS.get(status, TidingsError))(message)
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Return the seconds that `Retry-After` asks for, bounded; a date counts as a second."""
+    found = {name.lower(): value for name, value in headers.items()}.get("retry-after", "").strip()
+    if not (found.isascii() and found.isdigit() and len(found) <= 9):
+        return RETRY_AFTER_SECONDS
+    return min(float(found), RETRY_AFTER_LIMIT_SECONDS)
+
+
+def _parse(body: bytes) -> _Refusal:
+    try:
+        return msgspec.json.decode(body, type=_Refusal)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Refusal()
+
+
+def _plain(status: int, body: bytes) -> str:
+    text = " ".join(body[:_SHOWN_CHARACTERS].decode(errors="replace").split())
+    return f"The server answered {status}" + (f": {text}" if text else "")

@@ -1,0 +1,107 @@
+"""What a server answers, typed. Unknown fields are ignored, so a newer server does no harm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Locator(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where something is: account, solution, and of a record its application."""
+
+    account_id: str
+    solution_id: str
+    application_id: str | None = None
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """Who did it, by the API key's name, and when (ISO 8601)."""
+
+    by: str
+    at: str
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A webhook as the contract prints it (contract 1.3)."""
+
+    webhook_id: str
+    locator: Locator
+    filter: dict[str, Any]
+    kinds: tuple[str | int, ...]
+    created_at: Stamp | None = None
+    updated_at: Stamp | None = None
+    notification_status: dict[str, Any] = {}
+    system_status: dict[str, Any] = {}
+    signing_secret: str | None = None
+    """Only in the answer to its creation."""
+
+
+class WebhooksPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some webhooks, and the token of the next page, None on the last."""
+
+    webhooks: tuple[Webhook, ...] = ()
+    next_page_token: str | None = None
+
+
+class RecordEventData(msgspec.Struct, frozen=True, kw_only=True):
+    """The record after the change, and the prior values of the fields that changed."""
+
+    record_id: str
+    locator: Locator
+    data: dict[str, Any] = {}
+    previous: dict[str, Any] = {}
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A change as one webhook sees it; `event_id` is `<webhook_id>.<position>`."""
+
+    webhook_id: str
+    event_id: str
+    kind: str
+    event_at: str
+    locator: Locator
+    record_event_data: RecordEventData | None = None
+    application_event_data: dict[str, Any] | None = None
+    field_event_data: dict[str, Any] | None = None
+    ctx: dict[str, Any] = {}
+
+    @property
+    def position(self) -> int:
+        """The change's place in the log; it grows from event to event."""
+        return int(self.event_id.rpartition(".")[2])
+
+
+class EventsPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of events. An empty one means: nothing more now (contract 1.5)."""
+
+    events: tuple[Event, ...]
+    texts: tuple[bytes, ...]
+    """Each event's JSON as the server printed it: big numbers and key order are kept."""
+    next_page_token: str
+    has_more: bool = False
+    events_expired: bool = False
+
+
+class PublishReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What one publish came to; positions are None where nothing was appended (contract 3.2)."""
+
+    accepted: int
+    suppressed: int
+    batch_id: str
+    first_position: int | None = None
+    last_position: int | None = None
+
+
+class LinesReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stream of lines came to (contract 3.2); `lines` counts those durably taken."""
+
+    accepted: int = 0
+    suppressed: int = 0
+    lines: int = 0
+    first_position: int | None = None
+    last_position: int | None = None
+    refused_line: int | None = None
+    """The line that is wrong, counted from 1; None where all were taken."""
+    refusal: str | None = None
+    """What is wrong with it."""
