@@ -1,0 +1,1 @@
+"""The demo: a real change history through real processes, killed on the way."""
