@@ -1,0 +1,99 @@
+"""The command `tidings`: its verbs, and how an error ends it.
+
+Exit codes: 0 done, 1 refused, 2 usage. An error of ours is a sentence on standard error, never a
+trace.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from tidings import __version__
+from tidings.cli.demo import demo
+from tidings.cli.doctor import doctor
+from tidings.cli.events import events
+from tidings.cli.keys import keys
+from tidings.cli.migrate import migrate
+from tidings.cli.output import complain
+from tidings.cli.publish import publish
+from tidings.cli.serve import serve
+from tidings.cli.webhooks import webhooks
+from tidings.config import variable_of
+from tidings.errors import ConfigurationError, TidingsError
+
+REFUSED = 1
+USAGE = 2
+_OWN_FILES = 0o077
+"""The umask: a database holds signing secrets, so what we make is its owner's alone."""
+
+app = typer.Typer(
+    name="tidings",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"Every setting is a flag and an environment variable of the same name: "
+    f"--log-level is {variable_of('log_level')}.",
+)
+app.command()(serve)
+app.add_typer(keys, name="keys")
+app.command()(publish)
+app.add_typer(webhooks, name="webhooks")
+app.add_typer(events, name="events")
+app.command()(migrate)
+app.command()(doctor)
+app.command()(demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tidings {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def tidings(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """A change-notification engine: a durable log, thin signed pings, tokens that never skip.
+
+    Begin with `tidings demo`, which shows the whole way of a change on real data.
+
+    A server of your own: `tidings serve --dev`
+
+    A key for it: `tidings keys create --account acme --name me --role admin`
+    """
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    os.umask(_OWN_FILES)
+    try:
+        app()
+    except ConfigurationError as error:
+        complain(error.message)
+        sys.exit(USAGE)
+    except TidingsError as error:
+        complain(error.message)
+        sys.exit(REFUSED)
+    except Exception as error:  # noqa: BLE001 - the last one: a sentence, never a trace
+        complain(_fault(error))
+        sys.exit(REFUSED)
+
+
+def _fault(error: Exception) -> str:
+    """Return a sentence for what no error of ours foresaw, with the place where it happened."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"This is a fault of tidings {__version__}, please report it: {type(error).__name__}: "
+        f"{error} ({frame.name}, line {frame.lineno} of {frame.filename})."
+    )

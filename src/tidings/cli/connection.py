@@ -1,0 +1,53 @@
+"""What commands work on: a server's API, or a database file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from tidings.client import Client, Patience
+from tidings.clock import SystemClock
+from tidings.config import Settings, variable_of
+from tidings.errors import ConfigurationError
+from tidings.ports import Storage
+from tidings.storage.migrate import migrate
+from tidings.storage.open import open_storage
+
+_R = TypeVar("_R")
+
+
+def connect(settings: Settings) -> Client:
+    """Return a client of the server that the settings name. Raises ConfigurationError, no key."""
+    if settings.key is None:
+        raise ConfigurationError(
+            "key",
+            f"An API key is needed: --key, or better the variable {variable_of('key')}. "
+            "`tidings keys create` makes one.",
+        )
+    return Client(
+        settings.url,
+        settings.key.get_secret_value(),
+        pause=SystemClock().pause,
+        patience=Patience(total_seconds=settings.patience_seconds),
+    )
+
+
+def on_database(
+    settings: Settings, work: Callable[[Storage], Awaitable[_R]], *, making: bool = False
+) -> _R:
+    """Open the database, beside a running server if there is one, do the work, close it.
+
+    `making`: where the schema is behind, or nothing is there yet, migrate first (mechanics Q1).
+    """
+
+    async def run() -> _R:
+        if making:
+            await migrate(settings.database)
+        storage = await open_storage(settings.database, SystemClock(), serve=False)
+        try:
+            return await work(storage)
+        finally:
+            await storage.close()
+
+    return asyncio.run(run())

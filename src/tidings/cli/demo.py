@@ -1,0 +1,43 @@
+"""`tidings demo`: the whole way of a change on real data, with processes killed on the way."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tidings.demo.play import play
+from tidings.demo.report import print_report
+from tidings.demo.source import load_revisions
+
+
+def demo(
+    revisions: Annotated[
+        int | None, typer.Option(min=16, help="Publish only the first so many revisions.")
+    ] = None,
+) -> None:
+    """Publish 189 real revisions of the S&P 500's table, and rebuild it from events alone.
+
+    A real server and a real receiver are started; both are killed with SIGKILL on the way. At the
+    end the rebuilt table is compared with the source, record by record. It takes under a minute,
+    needs no network, and leaves nothing behind. Exits 1 if anything differs.
+
+        $ tidings demo
+    """
+    signal.signal(signal.SIGTERM, _end_in_order)
+    history = load_revisions()[:revisions]
+    console = Console(highlight=False)
+    changes = sum(len(revision.changes) for revision in history)
+    console.print(f"{changes:,} changes in {len(history)} revisions of the S&P 500's constituents")
+    outcome = play(history, lambda sentence: console.print(sentence, markup=False, soft_wrap=True))
+    print_report(outcome, console)
+    if outcome.faults:
+        raise typer.Exit(1)
+
+
+def _end_in_order(number: int, _: FrameType | None) -> None:
+    """Let SIGTERM unwind as Ctrl-C does, so that the processes of the demo are stopped."""
+    raise SystemExit(128 + number)

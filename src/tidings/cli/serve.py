@@ -1,0 +1,37 @@
+"""`tidings serve`: run the server until it is told to stop (contract 3.3)."""
+
+from __future__ import annotations
+
+import uvloop
+
+from tidings.cli.logs import configure_logs
+from tidings.cli.options import with_settings
+from tidings.cli.output import note
+from tidings.cli.server import run_server
+from tidings.config import Settings
+
+
+@with_settings(
+    "database",
+    "host",
+    "port",
+    "dev",
+    "connections",
+    "sends",
+    "drain_seconds",
+    "ca_file",
+    "log_level",
+    "log_format",
+)
+def serve(settings: Settings) -> None:
+    """Run the server: publishing, webhooks, events and pings.
+
+    It makes or migrates its database by itself, and accepts connections only when it is ready. On
+    SIGTERM or Ctrl-C it answers what is open, lets pings land and ends within 30 seconds. A kill
+    at any moment loses nothing that was answered.
+
+        $ tidings serve --dev
+        $ tidings serve --database sqlite:////var/lib/tidings/tidings.db --host 0.0.0.0
+    """
+    configure_logs(settings.log_level, settings.log_format)
+    uvloop.run(run_server(settings, lambda url: note(f"tidings is listening on {url}")))

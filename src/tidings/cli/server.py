@@ -1,0 +1,242 @@
+"""The server put together: the one place that knows every part (the composition root)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from tidings import telemetry
+from tidings.api.app import Services, build_app
+from tidings.api.auth import Authenticator
+from tidings.api.connection import BoundedHttp
+from tidings.clock import SystemClock
+from tidings.config import Settings, flag_of
+from tidings.domain import limits
+from tidings.domain.address import AddressPolicy
+from tidings.engine.arrivals import Arrivals
+from tidings.engine.dispatch import Dispatch
+from tidings.engine.listing import Listing
+from tidings.engine.publish import Publisher
+from tidings.engine.reads import Reads
+from tidings.engine.webhooks import Webhooks
+from tidings.engine.worker import Worker, run_worker
+from tidings.errors import FailedPrecondition
+from tidings.ports import Clock, Storage
+from tidings.sender import CurlSender
+from tidings.storage.migrate import migrate
+from tidings.storage.open import open_storage
+
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+_HOLDER_BYTES = 6
+
+
+async def run_server(settings: Settings, listening: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain (within 30 s) and return.
+
+    `listening` is called with the URL once connections are accepted: the schema is migrated and
+    the dispatch has taken over. A second signal ends without waiting. Raises what opening the
+    storage raises, and FailedPrecondition where the port is taken.
+    """
+    clock = SystemClock()
+    await migrate(settings.database)
+    async with _opened(settings, clock) as storage:
+        server = _Server(settings, clock, storage, listening)
+        await server.run()
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[Storage]:
+    storage = await open_storage(settings.database, clock, serve=True)
+    try:
+        yield storage
+    finally:
+        await storage.close()
+
+
+class _Server:
+    """All parts of one server, from start to end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        storage: Storage,
+        listening: Callable[[str], None],
+    ) -> None:
+        policy = AddressPolicy(dev=settings.dev)
+        self._settings = settings
+        self._clock = clock
+        self._storage = storage
+        self._listening = listening
+        self._sender = CurlSender(policy, clock, ca_file=settings.ca_file)
+        self._arrivals = Arrivals(hints=storage.capabilities.hints)
+        self._reads = Reads(storage.dispatch)
+        self._authenticator = Authenticator(storage.keys, clock)
+        holder = f"{socket.gethostname()}-{os.getpid()}-{clock.entropy(_HOLDER_BYTES).hex()}"
+        self._dispatch = Dispatch(
+            storage, self._sender, clock, holder, reads=self._reads, sends=settings.sends
+        )
+        self._app = build_app(
+            Services(
+                publisher=Publisher(storage.log, storage.applications, clock),
+                listing=Listing(storage.log, storage.webhooks, clock, self._arrivals, self._reads),
+                webhooks=Webhooks(storage.webhooks, clock, policy),
+                authenticator=self._authenticator,
+                storage=storage,
+                clock=clock,
+                readiness=(self._dispatching,),
+            )
+        )
+
+    async def run(self) -> None:
+        """Start, serve, drain."""
+        unwatch = self._storage.log.watch(self._arrivals.appended)
+        try:
+            with _bound(self._settings.host, self._settings.port) as listener:
+                await self._dispatch.start()
+                await self._serve(listener)
+        finally:
+            unwatch()
+            await self._sender.close()
+
+    async def _serve(self, listener: socket.socket) -> None:
+        log = telemetry.logger()
+        http = _Http(self._app, self._settings, lambda: self._announce(listener))
+        ending = asyncio.Event()
+        dispatching = _Running(self._dispatch.workers, self._clock)
+        noting = _Running((self._reads, self._authenticator), self._clock)
+        with _signals(ending, http):
+            serving = asyncio.create_task(http.serve(sockets=[listener]))
+            serving.add_done_callback(lambda _: ending.set())
+            await ending.wait()
+            log.info(telemetry.SERVER_DRAINING)
+            http.should_exit = True
+            self._arrivals.close()
+            # Pings land while requests are answered, so that both fit into the 30 s together;
+            # what is published meanwhile is pinged by the next start, from the checkpoint.
+            ended = await asyncio.gather(
+                serving, self._end_dispatch(dispatching), return_exceptions=True
+            )
+            await noting.stop()
+            for worker in (self._reads, self._authenticator):
+                await worker.run_once()
+            for failure in ended:
+                if isinstance(failure, BaseException):
+                    raise failure
+        log.info(telemetry.SERVER_STOPPED)
+
+    async def _end_dispatch(self, workers: _Running) -> None:
+        await workers.stop()
+        await self._dispatch.stop()
+
+    def _announce(self, listener: socket.socket) -> None:
+        host, port = listener.getsockname()[:2]
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        telemetry.logger().info(telemetry.SERVER_STARTED, url=url, dev=self._settings.dev)
+        self._listening(url)
+
+    async def _dispatching(self) -> str | None:
+        return self._dispatch.hindrance
+
+
+class _Running:
+    """Workers in their loops, until they are stopped."""
+
+    def __init__(self, workers: Sequence[Worker], clock: Clock) -> None:
+        self._stop = asyncio.Event()
+        self._workers = workers
+        self._tasks = [
+            asyncio.create_task(run_worker(worker, clock, self._stop), name=worker.name)
+            for worker in workers
+        ]
+
+    async def stop(self) -> None:
+        """Let each end its round, and return."""
+        self._stop.set()
+        for worker in self._workers:
+            worker.wake.set()
+        await asyncio.gather(*self._tasks)
+
+
+class _Http(uvicorn.Server):
+    """uvicorn without its own signals, and with a word when it listens."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, listening: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=BoundedHttp,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                limit_concurrency=settings.connections,
+                timeout_keep_alive=limits.KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
+            )
+        )
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections, and say so."""
+        await super().startup(sockets)
+        self._listening()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: they end more than the HTTP server."""
+        yield
+
+
+@contextmanager
+def _signals(ending: asyncio.Event, http: uvicorn.Server) -> Iterator[None]:
+    """Take SIGTERM and SIGINT: the first drains, a second hangs up on open requests."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        http.force_exit = ending.is_set()
+        ending.set()
+
+    for number in _ENDING:
+        loop.add_signal_handler(number, end)
+    try:
+        yield
+    finally:
+        for number in _ENDING:
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    """Bind the address without listening yet, so that nobody connects before all is ready."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise FailedPrecondition(f"{flag_of('host')} {host}: {error.strerror}.") from None
+    with contextlib.closing(listener):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Inherited by each connection: a client that takes none of its answer is hung up on.
+        stalled_ms = limits.STALLED_CLIENT_SECONDS * 1000
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, stalled_ms)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            raise FailedPrecondition(
+                f"{host} port {port} can't be listened on: {error.strerror}. "
+                f"Choose another with {flag_of('port')}."
+            ) from None
+        yield listener

@@ -1,0 +1,210 @@
+"""`tidings webhooks`: a server's webhooks (contract 1.4, 3.3)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from tidings.cli.connection import connect
+from tidings.cli.options import SERVER, Json, with_settings
+from tidings.cli.output import note, print_json, print_table
+from tidings.client import Webhook
+from tidings.config import Settings
+from tidings.domain.kinds import Kind
+
+webhooks = typer.Typer(
+    no_args_is_help=True,
+    help="Make, list, show, change and delete webhooks on a server.",
+)
+
+WebhookId = Annotated[str, typer.Argument(help="The webhook's id (`tidings webhooks list`).")]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kind", help=f"A kind of change; may be repeated. {', '.join(k.name for k in Kind)}."
+    ),
+]
+Applications = Annotated[
+    list[str] | None,
+    typer.Option("--application", help="Cover only this application (table); may be repeated."),
+]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        help="Of updates, cover only those of this field; may be repeated. "
+        "Needs exactly one --application.",
+    ),
+]
+
+
+@webhooks.command()
+@with_settings(*SERVER)
+def create(
+    settings: Settings,
+    solution: Annotated[str, typer.Option(help="The solution (base) to watch.")],
+    kind: Kinds = None,
+    application: Applications = None,
+    field: Fields = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(help="Where to ping; without it events are collected, and nobody is told."),
+    ] = None,
+    start_at: Annotated[
+        str | None, typer.Option(help="See what happened from then on (ISO 8601, with offset).")
+    ] = None,
+) -> None:
+    """Make a webhook and print it; its signing secret is shown this once.
+
+    Without --kind it covers records that are created, updated and deleted.
+
+        $ tidings webhooks create --solution crm --endpoint https://example.com/hook
+        $ tidings webhooks create --solution crm --application deals --field stage
+    """
+    with connect(settings) as client:
+        webhook = client.create_webhook(
+            solution,
+            kind or [Kind.RECORD_CREATED.name, Kind.RECORD_UPDATED.name, Kind.RECORD_DELETED.name],
+            filter=_filter(application, field),
+            url=endpoint,
+            start_at=start_at,
+        )
+    note(f"Made webhook {webhook.webhook_id}. Keep its signing_secret: it isn't shown again.")
+    print_json(webhook)
+
+
+@webhooks.command("list")
+@with_settings(*SERVER)
+def list_webhooks(
+    settings: Settings,
+    solution: Annotated[str | None, typer.Option(help="Only this solution's.")] = None,
+    json: Json = False,
+) -> None:
+    """List the account's webhooks, oldest first.
+
+    $ tidings webhooks list --solution crm --json
+    """
+    with connect(settings) as client:
+        found = list(client.walk_webhooks(solution_id=solution))
+    if json:
+        print_json(found)
+        return
+    print_table(
+        ("WEBHOOK ID", "SOLUTION", "COVERS", "PINGS"),
+        [
+            (hook.webhook_id, hook.locator.solution_id, _covers(hook), _pings(hook))
+            for hook in found
+        ],
+    )
+
+
+@webhooks.command()
+@with_settings(*SERVER)
+def show(settings: Settings, webhook_id: WebhookId, json: Json = False) -> None:
+    """Show one webhook: what it covers, where it is pinged, how it stands.
+
+    $ tidings webhooks show 3c8a1835-a39a-43ba-ba9c-6fbce5581e34
+    """
+    with connect(settings) as client:
+        webhook = client.get_webhook(webhook_id)
+    if json:
+        print_json(webhook)
+        return
+    print_table(
+        ("", ""),
+        [
+            ("webhook", webhook.webhook_id),
+            ("solution", webhook.locator.solution_id),
+            ("covers", _covers(webhook)),
+            ("kinds", ", ".join(str(kind) for kind in webhook.kinds)),
+            ("pings", _pings(webhook)),
+            *_stamps(webhook),
+        ],
+    )
+
+
+@webhooks.command()
+@with_settings(*SERVER)
+def update(
+    settings: Settings,
+    webhook_id: WebhookId,
+    kind: Kinds = None,
+    application: Applications = None,
+    field: Fields = None,
+    whole_solution: Annotated[
+        bool, typer.Option("--whole-solution", help="Cover every application again.")
+    ] = False,
+    endpoint: Annotated[str | None, typer.Option(help="Ping this URL from now on.")] = None,
+    enable: Annotated[
+        bool | None,
+        typer.Option("--enable/--disable", help="Start or stop pings; events are kept either way."),
+    ] = None,
+) -> None:
+    """Change what is named, keep the rest, and print the webhook.
+
+    $ tidings webhooks update 3c8a1835-a39a-43ba-ba9c-6fbce5581e34 --disable
+    """
+    changes: dict[str, Any] = {}
+    if kind:
+        changes["kinds"] = kind
+    if application or field or whole_solution:
+        if whole_solution and (application or field):
+            raise typer.BadParameter("--whole-solution goes with neither --application nor --field")
+        changes["filter"] = _filter(application, field) or {"solution": {}}
+    if endpoint is not None and enable is False:
+        raise typer.BadParameter("--endpoint starts pings, --disable stops them: give one")
+    if endpoint is not None or enable:
+        changes["notification_status"] = {"enabled": {"url": endpoint} if endpoint else {}}
+    elif enable is False:
+        changes["notification_status"] = {"disabled": {}}
+    if not changes:
+        raise typer.BadParameter("say what to change; --help names what can be")
+    with connect(settings) as client:
+        print_json(client.update_webhook(webhook_id, changes))
+
+
+@webhooks.command()
+@with_settings(*SERVER)
+def delete(settings: Settings, webhook_id: WebhookId) -> None:
+    """Delete a webhook; what it had collected can't be listed any more.
+
+    $ tidings webhooks delete 3c8a1835-a39a-43ba-ba9c-6fbce5581e34
+    """
+    with connect(settings) as client:
+        client.delete_webhook(webhook_id)
+    note(f"Deleted webhook {webhook_id}.")
+
+
+def _filter(applications: list[str] | None, fields: list[str] | None) -> dict[str, Any] | None:
+    if fields:
+        if applications is None or len(applications) != 1:
+            raise typer.BadParameter("--field needs exactly one --application")
+        return {"application": {"application_id": applications[0], "field_ids": fields}}
+    if applications:
+        return {"applications": {"application_ids": applications}}
+    return None
+
+
+def _covers(webhook: Webhook) -> str:
+    wanted = webhook.filter
+    if "application" in wanted:
+        one = wanted["application"]
+        fields = one.get("field_ids") or []
+        return str(one.get("application_id")) + (f": {', '.join(fields)}" if fields else "")
+    if "applications" in wanted:
+        return ", ".join(wanted["applications"].get("application_ids", []))
+    return "the whole solution"
+
+
+def _pings(webhook: Webhook) -> str:
+    status = webhook.notification_status
+    if "enabled" in status:
+        return str(status["enabled"].get("url"))
+    reason = status.get("disabled", {}).get("reason")
+    return f"off ({reason})" if reason else "off"
+
+
+def _stamps(webhook: Webhook) -> list[tuple[str, str]]:
+    stamps = (("created", webhook.created_at), ("updated", webhook.updated_at))
+    return [(word, f"{stamp.at} by {stamp.by}") for word, stamp in stamps if stamp is not None]
