@@ -50,7 +50,8 @@ class LineSplitter:
         return self._taken() if self._size else None
 
     def _add(self, part: bytes) -> None:
-        self._unfinished.append(part)
+        if part:
+            self._unfinished.append(part)
         self._size += len(part)
         if self._size > CHANGE_BYTES:
             raise TooLarge(f"a line has at most {CHANGE_BYTES} bytes")
