@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -89,16 +90,13 @@ def answers() -> str:
 
 
 def _documented(module: ModuleType) -> Iterator[tuple[str, str]]:
-    """Yield the constants of a module with the sentence under each; one may be under several."""
+    """Yield the constants of a module, each with the sentence under it."""
     body = ast.parse(inspect.getsource(module)).body
-    names: list[str] = []
-    for node in body:
+    for node, below in itertools.pairwise([*body, ast.Pass()]):
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(target, ast.Name):
-            names.append(target.id)
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and names:
-            yield from ((name, " ".join(str(node.value.value).split())) for name in names)
-            names = []
+            told = ast.literal_eval(below.value) if isinstance(below, ast.Expr) else ""
+            yield target.id, " ".join(told.split())
 
 
 def log_events() -> str:

@@ -24,8 +24,6 @@ FUNCTION_LINES = 70
 VAGUE_NAMES = frozenset(
     {"util", "helper", "common", "core", "base", "manager", "service", "handler", "misc"}
 )
-LIMITS_OF_LATER = frozenset({"EXPIRY_DAYS", "LOG_DAYS"})
-"""Limits whose sweep is still to be built: expiry and retention."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -74,11 +72,13 @@ def public_definitions(node: ast.Module | ast.ClassDef) -> Iterator[Definition]:
 
 
 def undocumented(text: str) -> list[str]:
-    """Something public without a docstring."""
+    """Something public without a docstring; a test's name is its sentence."""
     tree = ast.parse(text)
     found = [] if ast.get_docstring(tree) else ["the module"]
     return found + [
-        node.name for node in public_definitions(tree) if ast.get_docstring(node) is None
+        node.name
+        for node in public_definitions(tree)
+        if ast.get_docstring(node) is None and not node.name.startswith("test_")
     ]
 
 
@@ -233,4 +233,4 @@ def test_every_limit_is_kept_somewhere() -> None:
     assert idle_limits("A = 1\nB = 2\nC = B\nD = 4", "x < D") == {"A", "C"}
     limits = SOURCE / "domain" / "limits.py"
     rest = "\n".join(path.read_text() for path in PRODUCTION if path != limits)
-    assert idle_limits(limits.read_text(), rest) == LIMITS_OF_LATER
+    assert idle_limits(limits.read_text(), rest) == set()

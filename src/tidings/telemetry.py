@@ -10,8 +10,11 @@ from typing import Final
 import structlog
 
 SERVER_STARTED: Final = "server.started"
+"""Connections are accepted from here on."""
 SERVER_DRAINING: Final = "server.draining"
+"""It was told to stop: what is open is answered, nothing new is taken."""
 SERVER_STOPPED: Final = "server.stopped"
+"""Everything is written down and closed."""
 REQUEST_FAILED: Final = "request.failed"
 """A fault of ours while a request was answered; the client saw `internal` and no more."""
 WORKER_FAILED: Final = "worker.failed"

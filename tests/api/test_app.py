@@ -11,7 +11,7 @@ import pytest
 
 from tests.api.installation import ACCOUNT, SOLUTION, Installation
 from tidings import errors
-from tidings.api.app import Services, build_app
+from tidings.api.app import Engine, build_app
 from tidings.domain.address import AddressPolicy
 from tidings.domain.key import Role
 from tidings.engine.publish import Publisher
@@ -39,7 +39,7 @@ def check() -> Checked:
 async def client(installation: Installation, check: Checked) -> AsyncIterator[httpx.AsyncClient]:
     storage, clock = installation.storage, installation.clock
     app = build_app(
-        Services(
+        Engine(
             publisher=Publisher(storage.log, storage.applications, clock),
             listing=installation.listing,
             webhooks=Webhooks(storage.webhooks, clock, AddressPolicy()),
@@ -194,7 +194,7 @@ async def test_many_who_ask_whether_it_is_ready_cost_one_look(
 async def test_the_servers_start_and_end_are_answered(installation: Installation) -> None:
     storage, clock = installation.storage, installation.clock
     app = build_app(
-        Services(
+        Engine(
             publisher=Publisher(storage.log, storage.applications, clock),
             listing=installation.listing,
             webhooks=Webhooks(storage.webhooks, clock, AddressPolicy()),

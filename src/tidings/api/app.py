@@ -29,7 +29,7 @@ from tidings.ports import Clock, Storage
 
 
 @dataclass(frozen=True, kw_only=True)
-class Services:
+class Engine:
     """What the API speaks for; built once by `serve`."""
 
     publisher: Publisher
@@ -42,25 +42,25 @@ class Services:
     """What else than the storage must be well for `/readyz`."""
 
 
-def build_app(services: Services) -> ASGIApp:
+def build_app(engine: Engine) -> ASGIApp:
     """Return the ASGI application."""
-    return _App(services)
+    return _App(engine)
 
 
 class _App:
-    def __init__(self, services: Services) -> None:
-        authenticator, clock = services.authenticator, services.clock
-        publisher = services.publisher
+    def __init__(self, engine: Engine) -> None:
+        authenticator, clock = engine.authenticator, engine.clock
+        publisher = engine.publisher
         self._smartsuite = SmartSuite(
-            webhooks=services.webhooks,
-            listing=services.listing,
+            webhooks=engine.webhooks,
+            listing=engine.listing,
             authenticator=authenticator,
             clock=clock,
         )
         self._busy: dict[tuple[str, str], ASGIApp] = {
             ("POST", "/v1/changes"): ChangesEndpoint(publisher, authenticator, clock),
             ("GET", "/healthz"): live,
-            ("GET", "/readyz"): Readiness(services.storage, clock, services.readiness),
+            ("GET", "/readyz"): Readiness(engine.storage, clock, engine.readiness),
         }
         applications = ApplicationsEndpoint(publisher, authenticator, clock)
         self._rest = _router({("POST", "/v1/applications"): applications, **self._busy})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import msgspec
@@ -107,12 +108,12 @@ def log_failure(error: Exception, scope: Scope) -> None:
     )
 
 
-class ProblemBoundary:
+class ProblemBoundary(ABC):
     """An ASGI endpoint whose errors are answered as problems; subclasses say `answer`."""
 
+    @abstractmethod
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; any error that is raised before the answer begins is told."""
-        raise NotImplementedError
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""

@@ -65,6 +65,7 @@ OVERLOADED_RETRY_SECONDS = 1.0
 # --- listing (contract 1.2, 1.5; mechanics P5) ------------------------------------------------
 
 PAGE_SIZE = 50
+"""Events of a page where none is asked for."""
 PAGE_SIZE_MAX = 1_000
 """Events of a page; a larger page_size is clamped."""
 WEBHOOKS_PAGE_SIZE = 50
@@ -123,7 +124,9 @@ ATTEMPT_QUEUE = 50_000
 # --- leases (mechanics D6) --------------------------------------------------------------------
 
 LEASE_SECONDS = 10.0
+"""How long a claim on a bucket lasts without renewal: the pause after a holder's death."""
 LEASE_RENEW_SECONDS = 3.0
+"""How often it is renewed: two may be missed before transfers are aborted."""
 LEASE_ABORT_SECONDS = 7.0
 """Without a renewal for so long a holder aborts its transfers: before the lease can be taken."""
 
@@ -140,6 +143,7 @@ ERROR_LENGTH = 500
 CONNECTION_LIFETIME_SECONDS = 60
 """A kept connection's life: the guard isn't asked again for one that is reused (S1)."""
 CONNECTION_IDLE_SECONDS = 30
+"""How long a kept connection may lie unused (S1)."""
 DNS_QUERIES_PER_ACCOUNT = 8
 """Look-ups in flight for one account, so that a tarpit of a DNS holds its own tenant only."""
 DNS_TRY_SECONDS = 2.0
@@ -195,5 +199,9 @@ WAL_RETRY_BYTES = 16 * MEBIBYTE
 """Further frames before the next try, where a reader kept the WAL from beginning anew."""
 WAL_BUSY_MS = 100
 """How long the writer then waits for readers; commits wait as long."""
+INLINE_PAGE_ROWS = 100
+"""A page of at most so many events begins in the event loop: a thread's hop costs as much (P5)."""
+INLINE_SLICE_SECONDS = 0.005
+"""What it may take there; a scan that takes longer goes on in the pool."""
 SCAN_SLICE_SECONDS = 0.04
 """Longest read transaction of a page, where many rows must be looked at closely: under 50 ms."""

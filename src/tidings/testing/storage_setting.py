@@ -18,10 +18,12 @@ class StorageSetting:
 
     @pytest.fixture
     def clock(self) -> ManualClock:
+        """The clock of both the test and the storage."""
         return ManualClock()
 
     @pytest.fixture
     async def storage(self, database: Database, clock: ManualClock) -> AsyncIterator[Storage]:
+        """The storage under test; it is closed when the test ends."""
         storage = await database.open(clock)
         yield storage
         await storage.close()

@@ -34,6 +34,7 @@ CREATE TABLE head (
     floor  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+-- All heads are there from the start, so that an append never makes one.
 WITH RECURSIVE numbers (bucket) AS (
     SELECT 0 UNION ALL SELECT bucket + 1 FROM numbers WHERE bucket < 255
 )

@@ -1,5 +1,6 @@
 -- Webhooks, what they covered when, and how far they were read.
 
+-- A webhook as it stands now; `revision` counts every change of the row.
 CREATE TABLE webhook (
     bucket                     INTEGER NOT NULL,
     webhook_id                 TEXT NOT NULL,

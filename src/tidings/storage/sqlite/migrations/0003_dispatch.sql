@@ -1,5 +1,6 @@
 -- What the dispatcher must remember (mechanics D1, D2, D6).
 
+-- Who owns a bucket until when; the epoch grows with every take and is never given twice.
 CREATE TABLE lease (
     bucket  INTEGER NOT NULL PRIMARY KEY,
     holder  TEXT NOT NULL,
@@ -13,6 +14,7 @@ CREATE TABLE checkpoint (
     position INTEGER NOT NULL
 ) STRICT;
 
+-- How far a webhook was matched and notified; how far it was read is in `reading`.
 CREATE TABLE dispatch_state (
     bucket     INTEGER NOT NULL,
     webhook_id TEXT NOT NULL,
@@ -21,6 +23,7 @@ CREATE TABLE dispatch_state (
     PRIMARY KEY (bucket, webhook_id)
 ) STRICT;
 
+-- The ping that a webhook is owed since an attempt failed: one row at most, for life.
 CREATE TABLE debt (
     bucket          INTEGER NOT NULL,
     webhook_id      TEXT NOT NULL,
@@ -44,4 +47,5 @@ CREATE TABLE attempt (
     elapsed_ms      INTEGER NOT NULL
 ) STRICT;
 
+-- A webhook's newest attempts are a range of it.
 CREATE INDEX attempt_of_webhook ON attempt (bucket, webhook_id, attempted_at);
