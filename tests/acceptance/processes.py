@@ -1,0 +1,131 @@
+"""A real server process on a free port and a fresh database, for tests that stop and kill it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+import msgspec
+
+from tidings.client import Client, Patience
+from tidings.clock import SystemClock
+from tidings.demo.processes import ServerProcess, run_tidings
+
+ACCOUNT = "acme"
+COMMAND_SECONDS = 30.0
+
+
+class RunningServer:
+    """`tidings serve --dev` while it is entered. Every wait in it has a bound."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = f"sqlite:///{folder}/tidings.db"
+        self._process = ServerProcess(self.database, folder, SystemClock())
+        self._names = 0
+
+    def __enter__(self) -> RunningServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    @property
+    def url(self) -> str:
+        """Where it listens; the same over all its lives."""
+        return self._process.url
+
+    def start(self) -> None:
+        """Start it, and return when it accepts connections."""
+        self._process.start()
+        self._process.wait_until_ready()
+
+    def start_soon(self) -> None:
+        """Start it without waiting."""
+        self._process.start()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+
+    def stop(self) -> int | None:
+        """SIGTERM; return the exit code."""
+        return self._process.stop()
+
+    def make_key(self, role: str = "admin", *, account: str = ACCOUNT) -> str:
+        """Make a key through the command line."""
+        self._names += 1
+        return run_tidings(
+            *("keys", "create", "--account", account, "--name", f"key {self._names}"),
+            *("--role", role, "--database", self.database),
+            folder=self.folder,
+        )
+
+    def client(self, key: str, *, patience_seconds: float = 0.0) -> Client:
+        """Return a client; without patience it raises what it meets."""
+        patience = Patience(total_seconds=patience_seconds, longest_seconds=0.2)
+        return Client(self.url, key, pause=SystemClock().pause, patience=patience)
+
+    def call(self, method: str, key: str, wish: object) -> httpx.Response:
+        """POST one method of the webhook service."""
+        return httpx.post(
+            f"{self.url}/smartsuite.webhooks.engine.Webhooks/{method}",
+            headers={"Authorization": f"Token {key}", "Content-Type": "application/json"},
+            content=msgspec.json.encode(wish),
+            trust_env=False,
+        )
+
+    def run(
+        self, *arguments: str, key: str | None = None, given: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run the real command `tidings` against this server and its database."""
+        return run_command(
+            *arguments,
+            folder=self.folder,
+            given=given,
+            TIDINGS_DATABASE=self.database,
+            TIDINGS_URL=self.url,
+            TIDINGS_KEY=key or "",
+        )
+
+
+def run_command(
+    *arguments: str, folder: Path, given: bytes = b"", **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `tidings` to its end, with these variables and no others of Tidings."""
+    return subprocess.run(
+        [sys.executable, "-m", "tidings", *arguments],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", **environment},
+        input=given,
+        capture_output=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+
+
+def changes_body(solution: str, first: int, count: int = 1) -> bytes:
+    """Return a publish of `count` records, from number `first` on."""
+    return msgspec.json.encode(
+        {
+            "solution_id": solution,
+            "changes": [
+                {
+                    "kind": "RECORD_CREATED",
+                    "application_id": "table",
+                    "record_id": str(number),
+                    "data": {"number": number},
+                }
+                for number in range(first, first + count)
+            ],
+        }
+    )

@@ -1,0 +1,156 @@
+"""The server as a process: it drains on SIGTERM, and a SIGKILL loses nothing that was answered."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.processes import RunningServer, changes_body, run_command
+from tidings.client import Client
+from tidings.errors import PermissionDenied, Unauthenticated, Unavailable
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    with RunningServer(tmp_path) as running:
+        yield running
+
+
+def listed(client: Client, webhook_id: str) -> list[str]:
+    """Walk all pages and return the record ids in their order."""
+    records: list[str] = []
+    token: str | None = None
+    while True:
+        page = client.list_events(webhook_id, page_token=token, page_size=1000)
+        records += [e.record_event_data.record_id for e in page.events if e.record_event_data]
+        if not page.events:
+            return records
+        token = page.next_page_token
+
+
+def test_it_listens_only_when_it_is_ready_and_says_where(server: RunningServer) -> None:
+    answer = httpx.get(f"{server.url}/readyz", trust_env=False)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+    assert "server" not in answer.headers
+
+
+def test_sigterm_answers_the_request_in_flight_and_exits_with_0(server: RunningServer) -> None:
+    key = server.make_key()
+    with server.client(key) as client:
+        webhook = client.create_webhook("s", ["RECORD_CREATED"])
+    body = changes_body("s", 1)
+    host, _, port = server.url.removeprefix("http://").rpartition(":")
+    with ThreadPoolExecutor(2) as pool, socket.create_connection((host, int(port))) as half:
+        # A request of which half was sent, and one that waits for events.
+        half.sendall(
+            f"POST /v1/changes HTTP/1.1\r\nHost: x\r\nAuthorization: Token {key}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            + body[:10]
+        )
+        waiting = pool.submit(
+            lambda: server.client(key).list_events(webhook.webhook_id, wait_seconds=30)
+        )
+        wait_for_connections(server, 2)
+        stopping = pool.submit(server.stop)
+        page = waiting.result(20)
+        half.sendall(body[10:])
+        half.settimeout(20)
+        answer = half.recv(65_536)
+        assert stopping.result(30) == 0
+    assert page.events == ()
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    server.start()
+    with server.client(key) as client:
+        assert listed(client, webhook.webhook_id) == ["1"]
+
+
+def wait_for_connections(server: RunningServer, count: int) -> None:
+    """Return when the server has accepted so many connections that are still open."""
+    port = f"{int(server.url.rpartition(':')[2]):04X}"
+    for _ in range(400):
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        open_now = [f for f in lines if f[1].endswith(":" + port) and f[3] == "01"]
+        if len(open_now) >= count:
+            return
+        threading.Event().wait(0.02)
+    raise AssertionError(f"never {count} connections")
+
+
+def test_sigkill_loses_nothing_that_was_answered_and_repeats_nothing(
+    server: RunningServer,
+) -> None:
+    publisher, subscriber = server.make_key("publisher"), server.make_key("subscriber")
+    with server.client(subscriber) as client:
+        webhook = client.create_webhook("s", ["RECORD_CREATED"])
+    answered: list[str] = []
+    enough = threading.Event()
+
+    def publish() -> None:
+        with server.client(publisher, patience_seconds=20) as client:
+            for number in range(400):
+                client.publish(changes_body("s", number), idempotency_key=f"n{number}")
+                answered.append(str(number))
+                if len(answered) % 100 == 0:
+                    enough.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        publishing = pool.submit(publish)
+        for _ in range(3):
+            assert enough.wait(30)
+            enough.clear()
+            server.kill()
+            server.start_soon()
+        publishing.result(60)
+    with server.client(subscriber, patience_seconds=10) as client:
+        records = listed(client, webhook.webhook_id)
+    assert records == answered == [str(number) for number in range(400)]
+
+
+def test_a_second_server_on_the_same_file_is_refused_with_a_sentence(
+    server: RunningServer,
+) -> None:
+    second = server.run("serve", "--port", "0")
+    assert second.returncode == 1
+    assert b"in use by another server" in second.stderr
+    assert b"Traceback" not in second.stderr
+    assert httpx.get(f"{server.url}/readyz", trust_env=False).status_code == 200
+
+
+def test_a_taken_port_is_refused_with_a_sentence(server: RunningServer, tmp_path: Path) -> None:
+    port = server.url.rpartition(":")[2]
+    other = run_command(
+        "serve", "--port", port, "--database", f"sqlite:///{tmp_path}/other.db", folder=tmp_path
+    )
+    assert other.returncode == 1
+    assert b"Choose another with --port" in other.stderr
+
+
+def test_a_revoked_key_is_refused_from_the_next_request_on(server: RunningServer) -> None:
+    key = server.make_key()
+    with server.client(key) as client:
+        assert client.list_webhooks().webhooks == ()
+        made = server.run("keys", "list", "--json").stdout
+        key_id = made.decode().partition('"key_id": "')[2].partition('"')[0]
+        assert server.run("keys", "revoke", key_id).returncode == 0
+        with pytest.raises(Unauthenticated):
+            client.list_webhooks()
+
+
+def test_a_key_that_is_made_beside_a_running_server_works_at_once(server: RunningServer) -> None:
+    with server.client(server.make_key("publisher")) as client:
+        assert client.publish(changes_body("s", 1), idempotency_key="k").accepted == 1
+        with pytest.raises(PermissionDenied):
+            client.list_webhooks()
+
+
+def test_a_client_without_patience_is_told_that_no_server_answers(server: RunningServer) -> None:
+    with server.client("tdg_x") as client:
+        server.kill()
+        with pytest.raises(Unavailable, match="No server answers"):
+            client.list_webhooks()
