@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tidings import telemetry
-from tidings.api.app import Services, build_app
+from tidings.api.app import Engine, build_app
 from tidings.api.auth import Authenticator
 from tidings.api.connection import BoundedHttp
 from tidings.clock import SystemClock
@@ -86,7 +86,7 @@ class _Server:
             storage, self._sender, clock, holder, reads=self._reads, sends=settings.sends
         )
         self._app = build_app(
-            Services(
+            Engine(
                 publisher=Publisher(storage.log, storage.applications, clock),
                 listing=Listing(storage.log, storage.webhooks, clock, self._arrivals, self._reads),
                 webhooks=Webhooks(storage.webhooks, clock, policy),
