@@ -115,7 +115,11 @@ def bounds() -> str:
     """Every limit, its value, and why."""
     return table(
         ("limit", "value", "of what, and why"),
-        ((f"`{name}`", f"{getattr(limits, name):,}", text) for name, text in _documented(limits)),
+        (
+            (f"`{name}`", f"{getattr(limits, name):,}", text)
+            for name, text in _documented(limits)
+            if name not in {"KIBIBYTE", "MEBIBYTE"}
+        ),
     )
 
 
