@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 
 from starlette.types import Receive, Scope
 
@@ -49,7 +48,7 @@ async def read_body(scope: Scope, receive: Receive, clock: Clock, *, max_bytes: 
         raise _too_large(max_bytes)
     pieces: list[bytes] = []
     size = 0
-    async with _time_limit(clock):
+    with _TimeLimit(clock):
         more = True
         while more:
             piece, more = await _next_piece(receive)
@@ -73,7 +72,7 @@ async def read_pieces(scope: Scope, receive: Receive, clock: Clock) -> AsyncIter
     gunzip = _gunzip_of(scope)
     more = True
     while more:
-        async with _time_limit(clock):
+        with _TimeLimit(clock):
             piece, more = await _next_piece(receive)
         for part in gunzip.unpack(piece) if gunzip else (piece,):
             yield part
@@ -94,31 +93,37 @@ async def _next_piece(receive: Receive) -> tuple[bytes, bool]:
     return message.get("body", b""), message.get("more_body", False)
 
 
-@asynccontextmanager
-async def _time_limit(clock: Clock) -> AsyncIterator[None]:
-    """Raise MalformedRequest in the body of the `with` after BODY_SECONDS of this clock."""
-    waiting = asyncio.current_task()
-    expired = False
+class _TimeLimit:
+    """A `with` whose body raises MalformedRequest after BODY_SECONDS of this clock."""
 
-    async def expire() -> None:
-        nonlocal expired
-        await clock.sleep(BODY_SECONDS)
-        expired = True
-        if waiting is not None:
-            waiting.cancel()
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._expired = False
+        self._watch: asyncio.Future[None] | None = None
 
-    limit = asyncio.ensure_future(expire())
-    try:
-        yield
-    except asyncio.CancelledError:
-        # Ours only if nobody else wants this task to end as well.
-        if expired and waiting is not None and waiting.uncancel() == 0:
-            raise MalformedRequest(
-                f"the body didn't come within {BODY_SECONDS:.0f} seconds"
-            ) from None
-        raise
-    finally:
-        limit.cancel()
+    def __enter__(self) -> None:
+        self._waiting = asyncio.current_task()
+        # Most bodies are here already: then the loop doesn't turn, and no watch is ever set up.
+        self._start = asyncio.get_running_loop().call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._watch = asyncio.ensure_future(self._expire())
+
+    async def _expire(self) -> None:
+        await self._clock.sleep(BODY_SECONDS)
+        self._expired = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._start.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
+        ours = kind is asyncio.CancelledError and self._expired
+        # Unless somebody else wants this task to end as well.
+        if ours and self._waiting is not None and self._waiting.uncancel() == 0:
+            seconds = f"{BODY_SECONDS:.0f} seconds"
+            raise MalformedRequest(f"the body didn't come within {seconds}") from None
 
 
 def _gunzip_of(scope: Scope) -> _Gunzip | None:
