@@ -44,6 +44,19 @@ class DnsResolver:
 
     async def resolve(self, host: str) -> Sequence[str]:
         """Return IPv4 and IPv6 addresses, best first. Raises LookupFailed."""
+        try:
+            answer = await self._open().getaddrinfo(host, type=1)
+        except aiodns.error.DNSError as error:
+            if error.args[:1] in ((pycares.errno.ARES_ENOTFOUND,), (pycares.errno.ARES_ENODATA,)):
+                message = f"DNS has no address for {host}."
+            else:
+                message = f"DNS gave no answer for {host}."
+            raise LookupFailed(message) from None
+        except pycares.AresError:
+            raise LookupFailed("The server could not ask DNS.", unreachable=False) from None
+        return [node.addr[0].decode("ascii") for node in answer.nodes]
+
+    def _open(self) -> aiodns.DNSResolver:
         if self._channel is None:
             # Without the search list: an endpoint's name is whole, and a cluster's own names
             # (`hooks.svc.cluster.local`) are not its owner's to ask for.
@@ -51,15 +64,7 @@ class DnsResolver:
             self._channel = aiodns.DNSResolver(
                 flags=flags, timeout=DNS_TRY_SECONDS, tries=DNS_TRIES
             )
-        try:
-            answer = await self._channel.getaddrinfo(host, type=1)
-        except aiodns.error.DNSError as error:
-            if error.args[:1] in ((pycares.errno.ARES_ENOTFOUND,), (pycares.errno.ARES_ENODATA,)):
-                message = f"DNS has no address for {host}."
-            else:
-                message = f"DNS gave no answer for {host}."
-            raise LookupFailed(message) from None
-        return [node.addr[0].decode("ascii") for node in answer.nodes]
+        return self._channel
 
     async def close(self) -> None:
         """Stop asking. Twice is fine."""
