@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.simulation.endpoints import ERROR, OK, UNREACHABLE
 from tests.simulation.world import World
 from tidings.domain.dispatch import BucketSettlement
+from tidings.domain.webhook import Webhook
 from tidings.errors import StorageUnavailable
 from tidings.ports import SendOutcome
 
@@ -285,3 +287,39 @@ async def test_hints_with_a_gap_are_not_trusted_and_the_log_is_read(world: World
     assert world.sender.sent[0].covered == last.last_position
     webhook_tail = world.dispatch.dispatcher.tail.positions
     assert last.last_position in webhook_tail.values()
+
+
+async def test_a_read_that_fails_before_sending_leaves_every_ping_owed_and_every_slot_free(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Webhooks of several buckets are about to start when the database can't be read."""
+    for n in range(20):
+        await world.register(f"{URL}/{n}", account=f"account-{n}")
+        await world.publish(account=f"account-{n}")
+
+    async def fail(bucket: int, webhook_ids: Sequence[str]) -> Mapping[str, Webhook]:
+        raise StorageUnavailable("locked")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.storage.webhooks, "current", fail)
+        with pytest.raises(StorageUnavailable):
+            await world.run(0)
+    assert not world.sender.sent
+    await world.run(1)
+    assert len(world.sender.sent) == 20
+    assert world.dispatch.dispatcher.sending == 0
+
+
+async def test_another_endpoint_is_not_held_to_the_failures_of_the_one_before(
+    world: World,
+) -> None:
+    webhook = await world.register()
+    world.sender.behave(URL, ERROR)
+    await world.publish()
+    await world.run(200)
+    row = await world.storage.webhooks.get(webhook.bucket, webhook.webhook_id)
+    assert row is not None
+    moved = msgspec.structs.replace(row.notifications, url=f"{URL}/mended")
+    await world.storage.webhooks.update(msgspec.structs.replace(row, notifications=moved))
+    await world.run(0)
+    assert len(world.sender.to(f"{URL}/mended")) == 1

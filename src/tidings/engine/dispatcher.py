@@ -27,7 +27,7 @@ from tidings.engine.matching import Matcher, Tail
 from tidings.engine.pace import KeyPace
 from tidings.engine.pinging import acknowledged, attempt_of, error_of, ping_of, request_of
 from tidings.engine.slots import ReadyQueue, Slots, Start
-from tidings.engine.subscriptions import Flight, Subscription, Subscriptions
+from tidings.engine.subscriptions import Before, Flight, Subscription, Subscriptions
 from tidings.errors import TidingsError
 from tidings.ports import Clock, Sender, SendOutcome, Storage
 
@@ -84,6 +84,11 @@ class Dispatcher:
         )
         for bucket in sorted(self.leases.epochs):
             self._load(await self._storage.dispatch.load(bucket))
+
+    @property
+    def sending(self) -> int:
+        """How many attempts are in flight."""
+        return self._slots.used
 
     # --- what others tell it ------------------------------------------------------------------
 
@@ -144,10 +149,11 @@ class Dispatcher:
         if owing.match(subscription, position, now):
             self._schedule(subscription, now)
 
-    def _changed(self, subscription: Subscription, was_enabled: bool) -> None:
-        owing.change(subscription, was_enabled=was_enabled)
+    def _changed(self, subscription: Subscription, before: Before) -> None:
+        now = self._clock.monotonic()
+        owing.change(subscription, before, now)
         self.touched.add(subscription)
-        self._schedule(subscription, self._clock.monotonic())
+        self._schedule(subscription, now)
 
     def _gone(self, subscription: Subscription) -> None:
         owing.gone(subscription)
@@ -208,8 +214,13 @@ class Dispatcher:
             self._pace.started(subscription.listed_by, now)
             subscription.flight = self._flight(subscription, now)
             starts[subscription.bucket].append(start)
-        for bucket, of_bucket in starts.items():
-            await self._launch(bucket, of_bucket)
+        try:
+            while starts:
+                await self._launch(*starts.popitem())
+        finally:
+            for of_bucket in starts.values():
+                for start in of_bucket:
+                    self._called_off(start)
 
     def _due(self, subscription: Subscription, wanted: float, now: float) -> float:
         return max(wanted, self._pace.next_start(subscription.listed_by, now))
@@ -226,7 +237,7 @@ class Dispatcher:
         ids = [start.subscription.webhook_id for start in starts]
         try:
             current: Mapping[str, Webhook] = await self._storage.webhooks.current(bucket, ids)
-        except TidingsError:
+        except BaseException:
             for start in starts:
                 self._called_off(start)
             raise

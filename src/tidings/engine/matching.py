@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from tidings.domain import limits
 from tidings.domain.kinds import CONTROL
 from tidings.domain.log_entry import Appended, Header
-from tidings.engine.subscriptions import Subscription, Subscriptions
+from tidings.engine.subscriptions import Before, Subscription, Subscriptions
 from tidings.ports import Storage
 
 MATCHES_A_TURN = 5_000
@@ -59,9 +59,9 @@ class Tail:
         if joined:
             return joined
         due = self._behind or now >= self._next_poll
-        wanted = self.positions
+        wanted = dict(self.positions)  # a reader's thread walks through it
         if not due:
-            wanted = {b: self.positions[b] for b in self._gaps if b in self.positions}
+            wanted = {b: tail for b, tail in wanted.items() if b in self._gaps}
         if not wanted:
             return ()
         headers = await self._log.read_tail(wanted, limits.TAIL_HEADERS)
@@ -112,7 +112,7 @@ class Matcher:
         subscriptions: Subscriptions,
         *,
         on_match: Callable[[Subscription, int], None],
-        on_change: Callable[[Subscription, bool], None],
+        on_change: Callable[[Subscription, Before], None],
         on_gone: Callable[[Subscription], None],
     ) -> None:
         self._webhooks = storage.webhooks
@@ -148,9 +148,9 @@ class Matcher:
                 self._on_gone(gone)
             return
         known = self._subscriptions.get(webhook_id)
-        was_enabled = known is not None and known.enabled
+        before = Before(known.enabled, known.endpoint) if known else Before(False, None)
         subscription = self._subscriptions.put(tracked)
         if known is None and tracked.start_position < header.position:
             # It starts in the past (`start_at`): what lies between is news to its endpoint.
             self._on_match(subscription, header.position)
-        self._on_change(subscription, was_enabled)
+        self._on_change(subscription, before)

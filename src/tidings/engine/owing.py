@@ -15,7 +15,7 @@ import msgspec
 from tidings.domain import limits
 from tidings.domain.dispatch import Debt, DispatchState, ReadNote
 from tidings.domain.retry import LONGEST_WAIT_SECONDS, wait_before_retry
-from tidings.engine.subscriptions import Flight, Subscription, Written
+from tidings.engine.subscriptions import Before, Flight, Subscription, Written
 
 
 def load(
@@ -53,16 +53,26 @@ def match(subscription: Subscription, position: int, now: float) -> bool:
     return subscription.flight is None
 
 
-def change(subscription: Subscription, *, was_enabled: bool) -> None:
-    """Take up that notifications were switched; switching on pings at once if events wait."""
-    if subscription.enabled and not was_enabled:
+def change(subscription: Subscription, before: Before, now: float) -> None:
+    """Take up that notifications were switched, or go elsewhere.
+
+    Switching on pings at once if events wait. Another endpoint isn't held to the failures of the
+    one before it: what is owed goes there at once.
+    """
+    if not subscription.enabled:
+        not_wanted(subscription)
+    elif not before.enabled:
         subscription.debt = None
+        subscription.slow = False
         if subscription.matched > subscription.read:
             subscription.owed = True
         else:
             subscription.notified = subscription.matched
-    elif not subscription.enabled:
-        not_wanted(subscription)
+    elif subscription.endpoint != before.endpoint:
+        subscription.slow = False
+        if subscription.debt is not None:
+            subscription.debt = msgspec.structs.replace(subscription.debt, failures=0)
+            subscription.debt_due = now
 
 
 def not_wanted(subscription: Subscription) -> None:

@@ -42,12 +42,20 @@ class Written(NamedTuple):
     debt: Debt | None
 
 
+class Before(NamedTuple):
+    """How a webhook's notifications stood before its row was read again."""
+
+    enabled: bool
+    endpoint: int | None
+
+
 class Subscription:
     """A webhook as the dispatcher knows it. Times are the monotonic clock's seconds.
 
     `matched` is the newest covered position, `notified` the newest acknowledged one. `hold_from`
     is the oldest position that is matched, not acknowledged and not in a debt: it holds the
-    bucket's checkpoint back. `owed` says that a ping for news is due.
+    bucket's checkpoint back. `owed` says that a ping for news is due. `endpoint` is a hash of the
+    URL, to see that it changed.
     """
 
     __slots__ = (
@@ -58,6 +66,7 @@ class Subscription:
         "debt",
         "debt_due",
         "enabled",
+        "endpoint",
         "flight",
         "follow_up_at",
         "hold_from",
@@ -112,6 +121,7 @@ class Subscription:
         """Take over what the webhook's row and revisions say now."""
         self.enabled = tracked.enabled and tracked.url is not None
         self.origin = origin_of(tracked.url)
+        self.endpoint = None if tracked.url is None else hash(tracked.url)
         self.start_position = tracked.start_position
         self.revisions: tuple[Revision, ...] = tracked.revisions
         self._rule: Rule = tracked.revisions[-1].rule
