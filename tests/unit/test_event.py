@@ -10,7 +10,7 @@ import pytest
 from msgspec import Raw
 
 from tidings.domain.change import judge
-from tidings.domain.event import SEED_BYTES, Batch, batch_entries, splice_event
+from tidings.domain.event import SEED_BYTES, Batch, batch_entries, made_ids, splice_event
 from tidings.domain.filter import EVERY_FIELD, field_mask
 from tidings.domain.lines import read_line
 from tidings.domain.log_entry import NewEntry, PageEntry
@@ -22,7 +22,8 @@ PREFIX = b'{"webhook_id":"W","locator":{"account_id":"a","solution_id":"s"},"eve
 
 def entries(*lines: str, batch: Batch = BATCH, seed: bytes = SEED) -> list[NewEntry]:
     judged = [judge(read_line(line.encode()), "2026-01-15T12:00:00.000Z") for line in lines]
-    return batch_entries(batch, [change for change in judged if change is not None], seed)
+    made = made_ids(seed, len(lines))
+    return batch_entries(batch, [change for change in judged if change is not None], made)
 
 
 def event(entry: NewEntry) -> Any:

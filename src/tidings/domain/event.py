@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -20,7 +20,7 @@ from tidings.domain.log_entry import NewEntry, PageEntry
 DEFAULT_SOURCE = "UNKNOWN"
 DEFAULT_HANDLER = "API"
 SEED_BYTES = 32
-"""Bytes of entropy that a batch's made ids grow from: one look at the kernel's dice, not many."""
+"""Bytes of entropy that made ids grow from: one look at the kernel's dice, not many."""
 
 _quoted = msgspec.json.Encoder().encode
 _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
@@ -44,12 +44,22 @@ def splice_event(prefix: bytes, entry: PageEntry) -> bytes:
     return b'%b%d"%b' % (prefix, entry.position, entry.body)
 
 
-def batch_entries(batch: Batch, changes: Sequence[Change], seed: bytes) -> list[NewEntry]:
+def made_ids(seed: bytes, count: int) -> Iterator[str]:
+    """Return `count` random UUIDs (version 4) that only who knows the `seed` can guess."""
+    digits = hashlib.shake_256(seed).hexdigest(16 * count)
+    # As `uuid.UUID` would print them, at a fifth of its cost.
+    return (
+        f"{digits[at : at + 8]}-{digits[at + 8 : at + 12]}-4{digits[at + 13 : at + 16]}-"
+        f"{_VARIANTS[digits[at + 16]]}{digits[at + 17 : at + 20]}-{digits[at + 20 : at + 32]}"
+        for at in range(0, len(digits), 32)
+    )
+
+
+def batch_entries(batch: Batch, changes: Sequence[Change], made: Iterator[str]) -> list[NewEntry]:
     """Return the log's entries for the accepted changes of one batch, in order.
 
-    A change without an id gets a UUID (version 4) that nobody can guess who can't guess the
-    `seed` of SEED_BYTES. `change_size` counts the batch's accepted changes with the same
-    change_id, `batch_size` all of them.
+    A change without an id takes the next one that was `made`. `change_size` counts the batch's
+    accepted changes with the same change_id, `batch_size` all of them.
     """
     locator_start = b'{"account_id":%b,"solution_id":%b,"application_id":' % (
         _quoted(batch.account),
@@ -61,8 +71,7 @@ def batch_entries(batch: Batch, changes: Sequence[Change], seed: bytes) -> list[
         _quoted(batch.source),
         _quoted(batch.handler),
     )
-    sizes = Counter(change.change_id for change in changes if change.change_id is not None)
-    made = iter(_uuids(seed, sum(change.change_id is None for change in changes)))
+    sizes = Counter([change.change_id for change in changes])
     entries = []
     for change in changes:
         change_id = change.change_id
@@ -117,13 +126,3 @@ def _data_start(kind: Kind) -> bytes:
 
 _HEADS = {kind: b',"kind":"%b","event_at":"' % kind.name.encode() for kind in Kind}
 _DATA_STARTS = {kind: _data_start(kind) for kind in Kind}
-
-
-def _uuids(seed: bytes, count: int) -> list[str]:
-    """Return `count` random UUIDs: as `uuid.UUID` would print them, at a fifth of its cost."""
-    digits = hashlib.shake_256(seed).hexdigest(16 * count)
-    return [
-        f"{digits[at : at + 8]}-{digits[at + 8 : at + 12]}-4{digits[at + 13 : at + 16]}-"
-        f"{_VARIANTS[digits[at + 16]]}{digits[at + 17 : at + 20]}-{digits[at + 20 : at + 32]}"
-        for at in range(0, len(digits), 32)
-    ]

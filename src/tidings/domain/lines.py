@@ -82,13 +82,13 @@ class Chunk:
         """Numbered from 1 over the whole file; 0 while the chunk is empty."""
         self.last_line = 0
         self.suppressed = 0
-        self._lines = 0
+        self.lines = 0
         self._size = 0
         self._hash = hashlib.sha256()
 
     def ends_before(self, sent: SentChange) -> bool:
         """Whether this chunk is to be appended before the line is added to the next one."""
-        full = self._lines >= NDJSON_CHUNK_LINES or self._size >= NDJSON_CHUNK_BYTES
+        full = self.lines >= NDJSON_CHUNK_LINES or self._size >= NDJSON_CHUNK_BYTES
         return full and not self._continues(sent)
 
     def add(self, number: int, line: bytes, sent: SentChange, now: str) -> None:
@@ -113,7 +113,7 @@ class Chunk:
             batch.changes.append(change)
         self.first_line = self.first_line or number
         self.last_line = number
-        self._lines += 1
+        self.lines += 1
         self._size += len(line)
         self._hash.update(line)
         self._hash.update(b"\n")

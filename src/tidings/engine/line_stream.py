@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import msgspec
 
-from tidings.domain.buckets import bucket_of, new_uuid
-from tidings.domain.event import SEED_BYTES, Batch, batch_entries
+from tidings.domain.buckets import bucket_of
+from tidings.domain.event import SEED_BYTES, Batch, batch_entries, made_ids
 from tidings.domain.instants import format_instant
 from tidings.domain.limits import NDJSON_OVERLOAD_TRIES
 from tidings.domain.lines import Chunk, LineSplitter, chunk_key, read_line
@@ -15,7 +15,6 @@ from tidings.domain.log_entry import Append, NewEntry, Receipt
 from tidings.errors import InvalidArgument, LogOverloaded, RequestError, TidingsError
 from tidings.ports import ChangeLog, Clock
 
-_UUID_BYTES = 16
 _BLANKS = b" \t\r"
 
 
@@ -139,10 +138,11 @@ class LineStream:
     def _append_of(self, chunk: Chunk) -> Append:
         request = self._request
         context = msgspec.json.encode(["application/x-ndjson", request.source, request.handler])
+        made = made_ids(self._clock.entropy(SEED_BYTES), 2 * chunk.lines)
         entries: list[NewEntry] = []
         batch_id = ""
         for lines in chunk.batches:
-            batch_id = lines.batch_id or new_uuid(self._clock.entropy(_UUID_BYTES))
+            batch_id = lines.batch_id or next(made)
             batch = Batch(
                 account=request.account,
                 solution=request.solution,
@@ -150,8 +150,7 @@ class LineStream:
                 source=request.source,
                 handler=request.handler,
             )
-            seed = self._clock.entropy(SEED_BYTES)
-            entries.extend(batch_entries(batch, lines.changes, seed))
+            entries.extend(batch_entries(batch, lines.changes, made))
         return Append(
             bucket=bucket_of(request.account, request.solution),
             account=request.account,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from tidings.domain.buckets import bucket_of, new_uuid
+from tidings.domain.buckets import bucket_of
 from tidings.domain.change import check_id, check_name
 from tidings.domain.event import (
     DEFAULT_HANDLER,
@@ -16,6 +16,7 @@ from tidings.domain.event import (
     SEED_BYTES,
     Batch,
     batch_entries,
+    made_ids,
 )
 from tidings.domain.instants import format_instant
 from tidings.domain.json_text import check_json_text, decode_json
@@ -58,12 +59,11 @@ class Publisher:
         """
         now = format_instant(self._clock.now())
         seed = self._clock.entropy(SEED_BYTES)
-        batch_id = new_uuid(self._clock.entropy(_KEY_BYTES))
         key = idempotency_key or self._clock.entropy(_KEY_BYTES).hex()
         if len(body) > PREPARE_INLINE_BYTES:
-            append = await asyncio.to_thread(_prepared, account, body, key, now, batch_id, seed)
+            append = await asyncio.to_thread(_prepared, account, body, key, now, seed)
         else:
-            append = _prepared(account, body, key, now, batch_id, seed)
+            append = _prepared(account, body, key, now, seed)
         if not append.entries and idempotency_key is None:
             # Nothing to append, and no key under which anyone could ask again.
             return Receipt(
@@ -121,17 +121,16 @@ class Publisher:
         return wanted
 
 
-def _prepared(
-    account: str, body: bytes, key: str, now: str, made_batch_id: str, seed: bytes
-) -> Append:
+def _prepared(account: str, body: bytes, key: str, now: str, seed: bytes) -> Append:
     """Read and judge a JSON publish. Pure, so that a large one may be prepared in a thread."""
     publication = read_publication(body)
     changes = judge_changes(publication.changes, now)
     solution = publication.solution_id
+    made = made_ids(seed, 1 + len(changes))
     batch = Batch(
         account=account,
         solution=solution,
-        batch_id=publication.batch_id or made_batch_id,
+        batch_id=publication.batch_id or next(made),
         source=publication.source or DEFAULT_SOURCE,
         handler=publication.handler or DEFAULT_HANDLER,
     )
@@ -141,7 +140,7 @@ def _prepared(
         solution=solution,
         key=key,
         body_hash=hashlib.sha256(_CONTEXT + body).digest(),
-        entries=tuple(batch_entries(batch, changes, seed)),
+        entries=tuple(batch_entries(batch, changes, made)),
         suppressed=len(publication.changes) - len(changes),
         batch_id=batch.batch_id,
     )
