@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tidings.ports import Clock
 from tidings.storage.sqlite import SqliteStorage, migrate_file, open_sqlite
+from tidings.testing.clock import ManualClock
 
 pytest.register_assert_rewrite(
     *(
@@ -31,3 +33,15 @@ class SqliteFile:
 @pytest.fixture
 def database(tmp_path: Path) -> SqliteFile:
     return SqliteFile(tmp_path / "tidings.db")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def storage(database: SqliteFile, clock: ManualClock) -> AsyncIterator[SqliteStorage]:
+    storage = await database.open(clock)
+    yield storage
+    await storage.close()

@@ -40,6 +40,7 @@ class PageContract(StorageSetting):
         token, ended = 0, False
         while not ended:
             ended = adding.done()
+            await asyncio.sleep(0)  # an adapter may read without giving the appends a turn
             page = await storage.log.read_page(page_query(after=token, limit=7))
             seen.extend(bodies(page))
             ended = ended and not page.has_more
@@ -58,6 +59,7 @@ class PageContract(StorageSetting):
         adding = asyncio.ensure_future(append())
         seen, token = 0, 0
         while not adding.done():
+            await asyncio.sleep(0)
             page = await storage.log.read_page(page_query(after=token, revisions=only_hits))
             assert token <= page.end <= page.bucket_last
             seen, token = seen + len(page.entries), page.end

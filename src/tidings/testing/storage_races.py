@@ -73,6 +73,7 @@ async def _walk(log: ChangeLog, ended: asyncio.Event) -> list[str]:
     token = 0
     while True:
         last_round = ended.is_set()
+        await asyncio.sleep(0)  # an adapter may read without giving the writers a turn
         page = await log.read_page(page_query(after=token, limit=7))
         seen.extend(found.body.decode() for found in page.entries)
         token = page.end

@@ -29,7 +29,7 @@ class Database(Protocol):
     """A fresh database with this code's schema: what an adapter's tests give to the contract."""
 
     async def open(self, clock: Clock, *, serve: bool = True) -> Storage:
-        """Open it, as the server or, without `serve`, as another process; the contract closes it."""
+        """Open it: as the server, or without `serve` as another process. The contract closes it."""
 
 
 def fresh(prefix: str) -> str:

@@ -51,9 +51,14 @@ class PageScan:
         # over all of its rows, would cost them more than all the rest.
         self._slice_rows = max(limits.FIRST_SLICE_ROWS, query.limit + 1)
 
-    def read_slice(self, connection: apsw.Connection) -> None:
-        """Scan the next rows in one snapshot; `done` says whether the page is whole."""
-        cut_at = self._clock.monotonic() + limits.SCAN_SLICE_SECONDS
+    def read_slice(
+        self, connection: apsw.Connection, seconds: float = limits.SCAN_SLICE_SECONDS
+    ) -> None:
+        """Scan the next rows in one snapshot, for `seconds` at most.
+
+        `done` says whether the page is whole.
+        """
+        cut_at = self._clock.monotonic() + seconds
         with snapshot(connection):
             [(last, self._floor)] = connection.execute(_HEAD, (self._query.bucket,))
             if self._bound is None:
@@ -85,7 +90,7 @@ class PageScan:
     def _scan_span(self, connection: apsw.Connection, span: Span, cut_at: float) -> bool:
         """Take what matches in one span; True where the slice ends with it."""
         watched = covered_fields(span.revision.filter)
-        rows = connection.execute(_SCAN, self.bindings(span))
+        rows = connection.execute(_SCAN, self._bindings(span))
         try:
             for position, changed, body in rows:
                 if _passes(watched, changed):
@@ -100,7 +105,7 @@ class PageScan:
             rows.close(True)
         return False
 
-    def bindings(self, span: Span) -> dict[str, apsw.SQLiteValue]:
+    def _bindings(self, span: Span) -> dict[str, apsw.SQLiteValue]:
         wanted = span.revision.filter
         applications = covered_applications(wanted)
         watched = covered_fields(wanted)

@@ -1,0 +1,1 @@
+"""Storage: the shipped contract on real files, and what is SQLite's own."""
