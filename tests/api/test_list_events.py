@@ -235,6 +235,7 @@ async def test_a_walk_sees_each_event_once_while_writers_append(
         seen += positions(page)
         if over and not page["events"]:
             break
+        await asyncio.sleep(0)  # a server would turn to its sockets here
     await writers
     assert seen == sorted(published)
 
