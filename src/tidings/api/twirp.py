@@ -71,6 +71,7 @@ def _headers(error: Exception) -> Sequence[tuple[bytes, bytes]]:
         case errors.Unauthenticated():
             return [(b"www-authenticate", b"Token")]
         case errors.RateLimited() | errors.Unavailable():
-            return [(b"retry-after", str(math.ceil(error.retry_after_seconds)).encode())]
+            # Whole seconds (RFC 9110), never 0: that would ask for a retry at once.
+            return [(b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_seconds)))]
         case _:
             return ()

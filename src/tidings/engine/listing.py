@@ -107,7 +107,9 @@ class Listing:
         """
         for _ in range(_READ_TRIES):
             page = await self._read_page(tracked, key_id, after, wish)
-            now = await self._tracked(tracked.account, tracked.webhook_id)
+            now = await self._webhooks.tracked(tracked.bucket, tracked.webhook_id)
+            if now is None:
+                raise no_such_webhook()
             if now.revisions == tracked.revisions:
                 return now, page
             tracked = now
@@ -126,11 +128,11 @@ class Listing:
             budget_seconds=SCAN_BUDGET_SECONDS,
             max_bytes=PAGE_BYTES,
         )
-        await self._turns.take(tracked.account, key_id)
+        await self._turns.take(key_id)
         try:
             return await self._log.read_page(query)
         finally:
-            self._turns.give_back(tracked.account, key_id)
+            self._turns.give_back(key_id)
 
     async def _wait(self, tracked: Tracked, key_id: str, page: Page, wish: EventListWish) -> Page:
         """Read on whenever a covered event may have come, until one has or the time is over.

@@ -1,7 +1,7 @@
-"""Turns at the readers: one read at a time a key, a quarter of the threads an account.
+"""Turns at the log: one page at a time a key (mechanics P5).
 
-Mechanics P5: so that one tenant's long scans leave room for everybody else's pages. The threads
-themselves are the storage adapter's.
+So that a key with many requests at once holds no more than one reader. How many readers one
+account may hold is the storage adapter's part: only it knows its threads, and which scan is long.
 """
 
 from __future__ import annotations
@@ -9,58 +9,36 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from tidings.domain.limits import READER_THREADS
-
-_ACCOUNT_SHARE = max(1, READER_THREADS // 4)
-
-
-class _Queue:
-    """One account's turns: the keys that read now, and those that wait, in order."""
-
-    __slots__ = ("reading", "waiting")
-
-    def __init__(self) -> None:
-        self.reading: set[str] = set()
-        self.waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
-
 
 class Turns:
-    """Gives turns, first come first served within an account; a key waits for its own last."""
+    """Gives turns by key, first come first served."""
 
     def __init__(self) -> None:
-        self._queues: dict[str, _Queue] = {}
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        """Keys that have a turn now, with those who wait for the next."""
 
-    async def take(self, account: str, key_id: str) -> None:
-        """Return when it is this key's turn; it must be given back, whatever happens after."""
-        queue = self._queues.setdefault(account, _Queue())
-        if len(queue.reading) < _ACCOUNT_SHARE and key_id not in queue.reading:
-            queue.reading.add(key_id)
+    async def take(self, key_id: str) -> None:
+        """Return when it is the caller's turn; it must be given back, whatever happens after."""
+        waiting = self._waiting.get(key_id)
+        if waiting is None:
+            self._waiting[key_id] = deque()
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        queue.waiting.append((key_id, turn))
+        waiting.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
             # The turn may have come in the same round of the loop as the end.
             if turn.done() and not turn.cancelled():
-                self.give_back(account, key_id)
-            else:
-                queue.waiting.remove((key_id, turn))
-                self._forget_if_idle(account, queue)
+                self.give_back(key_id)
             raise
 
-    def give_back(self, account: str, key_id: str) -> None:
-        """End a turn; the next of the account that may read gets it."""
-        queue = self._queues[account]
-        queue.reading.remove(key_id)
-        for index, (waiting_key, turn) in enumerate(queue.waiting):
-            if waiting_key not in queue.reading and not turn.done():
-                del queue.waiting[index]
-                queue.reading.add(waiting_key)
+    def give_back(self, key_id: str) -> None:
+        """End a turn; the next who waits for this key gets it."""
+        waiting = self._waiting[key_id]
+        while waiting:
+            turn = waiting.popleft()
+            if not turn.done():
                 turn.set_result(None)
                 return
-        self._forget_if_idle(account, queue)
-
-    def _forget_if_idle(self, account: str, queue: _Queue) -> None:
-        if not queue.reading and not queue.waiting:
-            del self._queues[account]
+        del self._waiting[key_id]
