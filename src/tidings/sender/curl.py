@@ -45,7 +45,7 @@ class CurlSender:
     ) -> None:
         self._clock = clock
         self._guard = Guard(policy, own_addresses or OwnAddresses(clock).current)
-        self._lookups = Lookups(resolver or DnsResolver())
+        self._lookups = Lookups(resolver or DnsResolver(), clock)
         self._transfers = Transfers()
         self._ca_file = ca_file or certifi.where()
         self._idle: list[Exchange] = []

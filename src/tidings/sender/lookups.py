@@ -10,10 +10,13 @@ import aiodns
 import pycares
 
 from tidings.domain.limits import (
+    DNS_FRESH_NAMES,
+    DNS_FRESH_SECONDS,
     DNS_QUERIES_PER_ACCOUNT,
     DNS_TRIES,
     DNS_TRY_SECONDS,
 )
+from tidings.ports import Clock
 from tidings.sender.verdict import CLOSED
 
 
@@ -84,8 +87,10 @@ class _Share:
 class Lookups:
     """Look-ups under a deadline, with a cap for each account (mechanics D7)."""
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Resolver, clock: Clock) -> None:
         self._resolver = resolver
+        self._clock = clock
+        self._fresh: dict[str, tuple[float, Sequence[str]]] = {}
         self._shares: dict[str, _Share] = {}
         self._queries: set[asyncio.Task[Sequence[str]]] = set()
         self._closed = False
@@ -98,6 +103,9 @@ class Lookups:
         take half of the time, so that what fails later is the host's own doing and not a
         neighbour's, and may be told of the host to all.
         """
+        answered_at, addresses = self._fresh.get(host, (0.0, ()))
+        if addresses and self._clock.monotonic() - answered_at < DNS_FRESH_SECONDS:
+            return addresses
         share = self._shares.setdefault(account, _Share())
         share.wanted += 1
         try:
@@ -113,6 +121,7 @@ class Lookups:
             raise
         if not addresses:
             raise LookupFailed(f"DNS has no address for {host}.")
+        self._keep(host, addresses)
         return addresses
 
     async def close(self) -> None:
@@ -159,6 +168,12 @@ class Lookups:
         self._queries.add(query)
         query.add_done_callback(ended)
         return query
+
+    def _keep(self, host: str, addresses: Sequence[str]) -> None:
+        self._fresh.pop(host, None)
+        self._fresh[host] = (self._clock.monotonic(), addresses)
+        if len(self._fresh) > DNS_FRESH_NAMES:
+            del self._fresh[next(iter(self._fresh))]
 
     def _leave(self, account: str, share: _Share) -> None:
         share.wanted -= 1
