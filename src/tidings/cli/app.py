@@ -78,7 +78,7 @@ def main() -> None:
     """Run the command line and exit."""
     os.umask(_OWN_FILES)
     try:
-        app()
+        app(prog_name="tidings")
     except ConfigurationError as error:
         complain(error.message)
         sys.exit(USAGE)

@@ -9,10 +9,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tidings.demo.play import play
-from tidings.demo.report import print_report
-from tidings.demo.source import load_revisions
-
 
 def demo(
     revisions: Annotated[
@@ -27,6 +23,11 @@ def demo(
 
         $ tidings demo
     """
+    # Imported late, so that no other command waits for the demo's parts to load.
+    from tidings.demo.play import play
+    from tidings.demo.report import print_report
+    from tidings.demo.source import load_revisions
+
     signal.signal(signal.SIGTERM, _end_in_order)
     history = load_revisions()[:revisions]
     console = Console(highlight=False)

@@ -15,7 +15,7 @@ _FILE_WIDTH = 1_000
 
 def complain(sentence: str) -> None:
     """Say on standard error why a command was refused."""
-    _write_error(f"tidings: {sentence[:1].upper()}{sentence[1:]}")
+    _write_error(f"tidings: {sentence}")
 
 
 def note(sentence: str) -> None:

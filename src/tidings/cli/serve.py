@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import uvloop
-
 from tidings.cli.logs import configure_logs
 from tidings.cli.options import with_settings
 from tidings.cli.output import note
-from tidings.cli.server import run_server
 from tidings.config import Settings
 
 
@@ -33,5 +30,10 @@ def serve(settings: Settings) -> None:
         $ tidings serve --dev
         $ tidings serve --database sqlite:////var/lib/tidings/tidings.db --host 0.0.0.0
     """
+    # Imported late, so that no other command waits for all the server's parts to load.
+    import uvloop
+
+    from tidings.cli.server import run_server
+
     configure_logs(settings.log_level, settings.log_format)
     uvloop.run(run_server(settings, lambda url: note(f"tidings is listening on {url}")))

@@ -1,0 +1,157 @@
+"""The command line without a server: help, wrong uses, and refusals in sentences."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidings.cli import main
+
+VERBS = ["serve", "keys", "publish", "webhooks", "events", "migrate", "doctor", "demo"]
+KEY = {"TIDINGS_KEY": "tdg_x"}
+DAMAGED = b"not a database, and long enough to be read as one " * 99
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `tidings` in a folder of its own; return exit code, output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("TIDINGS_")]:
+        monkeypatch.delenv(name)
+    # What commands make is their owner's alone; the tests that follow keep their own umask.
+    monkeypatch.setattr(os, "umask", lambda mask: 0)
+
+    def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tidings", *arguments])
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_teaches_each_verb_by_an_example_or_its_commands(run: Run, verb: str) -> None:
+    code, text, _ = run(verb, "--help")
+    assert code == 0
+    assert f"Usage: tidings {verb}" in text
+    assert "$ tidings" in text or "Commands" in text
+
+
+def test_help_names_each_setting_s_variable_and_default(run: Run) -> None:
+    text = " ".join(run("serve", "--help")[1].replace("│", " ").split())
+    assert "--port" in text
+    assert "(TIDINGS_PORT; default: 8080)" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (["publish"], {}, "Missing argument"),
+        (["no-such-verb"], {}, "No such command"),
+        (["serve", "--port", "70000"], {}, "tidings: --port is wrong"),
+        (["serve"], {"TIDINGS_PORT": "x"}, "tidings: TIDINGS_PORT is wrong"),
+        (["serve"], {"TIDINGS_LOG_LEVEL": "loud"}, "TIDINGS_LOG_LEVEL is wrong"),
+        (["migrate"], {"TIDINGS_DATABASE": "oracle://x"}, "sqlite:///"),
+        (["webhooks", "list"], {}, "TIDINGS_KEY"),
+        (["webhooks", "list", "--url", "ftp://x", "--key", "k"], {}, "--url is wrong"),
+        (["webhooks", "create", "--solution", "s", "--field", "f"], KEY, "exactly one"),
+        (["webhooks", "update", "any"], {}, "say what to change"),
+        (["keys", "create", "--account", "", "--name", "n", "--role", "admin"], {}, "--account"),
+    ],
+)
+def test_a_wrong_use_is_a_sentence_and_exit_code_2(
+    run: Run, arguments: list[str], environment: dict[str, str], words: str
+) -> None:
+    code, output, sentence = run(*arguments, **environment)
+    assert (code, output) == (2, "")
+    assert words in sentence
+
+
+def test_a_wrong_key_is_never_repeated_in_an_error(run: Run) -> None:
+    _, _, sentence = run("webhooks", "list", TIDINGS_URL="nowhere", TIDINGS_KEY="tdg_secret")
+    assert "TIDINGS_URL" in sentence
+    assert "tdg_secret" not in sentence
+
+
+@pytest.mark.parametrize("arguments", [["keys", "list"], ["migrate"], ["serve", "--port", "0"]])
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(
+    run: Run, tmp_path: Path, arguments: list[str]
+) -> None:
+    (tmp_path / "tidings.db").write_bytes(DAMAGED)
+    code, output, sentence = run(*arguments)
+    assert (code, output) == (1, "")
+    assert "not a database" in sentence
+    assert (tmp_path / "tidings.db").read_bytes() == DAMAGED
+
+
+@pytest.mark.parametrize("name", ["missing.ndjson", "cut.gz", "."])
+def test_a_file_that_can_not_be_read_is_refused(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(b"{}\n" * 999)[:-9])
+    code, _, sentence = run("publish", name, "--solution", "s", TIDINGS_KEY="tdg_x")
+    assert code == 1
+    assert sentence.startswith("tidings: ")
+    assert sentence.count("\n") == 1
+
+
+def test_a_server_that_is_away_is_told_once_patience_is_over(run: Run) -> None:
+    code, _, sentence = run(
+        *("webhooks", "list", "--url", "http://127.0.0.1:9", "--patience-seconds", "0"),
+        TIDINGS_KEY="tdg_x",
+    )
+    assert code == 1
+    assert "No server answers at http://127.0.0.1:9" in sentence
+
+
+def test_migrate_says_that_the_schema_is_behind_and_mends_it(run: Run) -> None:
+    code, _, sentence = run("migrate", "--check")
+    assert code == 1
+    assert "run `tidings migrate`" in sentence
+    assert run("migrate")[0] == 0
+    code, output, _ = run("migrate", "--check", "--json")
+    state = json.loads(output)
+    assert code == 0
+    assert state["found"] == state["needed"] > 0
+
+
+def found_wrong(output: str) -> dict[str, Any]:
+    """Return what `doctor --json` doesn't find well, by check."""
+    return {one["check"]: one for one in json.loads(output) if one["level"] != "well"}
+
+
+def test_doctor_finds_nothing_wrong_where_nothing_is_yet_and_changes_nothing(
+    run: Run, tmp_path: Path
+) -> None:
+    code, output, _ = run("doctor", "--json")
+    assert code == 0
+    assert not [one for one in found_wrong(output).values() if one["level"] == "problem"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_says_what_is_wrong_and_exits_with_1(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "tidings.db").write_bytes(DAMAGED)
+    (tmp_path / "tidings.db").chmod(0o644)
+    (tmp_path / "empty.pem").touch()
+    code, output, _ = run("doctor", "--json", TIDINGS_PROT="1", TIDINGS_CA_FILE="empty.pem")
+    wrong = found_wrong(output)
+    assert code == 1
+    assert {check: one["level"] for check, one in wrong.items()} == {
+        "schema": "problem",
+        "tls": "problem",
+        "secrecy": "warning",
+        "settings": "warning",
+    }
+    assert "TIDINGS_PROT" in wrong["settings"]["sentence"]
+    assert "PROBLEM" in run("doctor")[1]
