@@ -323,3 +323,23 @@ async def test_another_endpoint_is_not_held_to_the_failures_of_the_one_before(
     await world.storage.webhooks.update(msgspec.structs.replace(row, notifications=moved))
     await world.run(0)
     assert len(world.sender.to(f"{URL}/mended")) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempts"),
+    [
+        (SendOutcome(status=204), 1),
+        (SendOutcome(status=301), 2),
+        (SendOutcome(status=404), 2),
+        (SendOutcome(status=200, error="did not answer in time"), 2),
+        (SendOutcome(status=None, error="closed the connection"), 2),
+    ],
+)
+async def test_any_2xx_in_time_acknowledges_and_nothing_else_does(
+    world: World, outcome: SendOutcome, attempts: int
+) -> None:
+    await world.register()
+    world.sender.behave(URL, outcome)
+    await world.publish()
+    await world.run(15)
+    assert len(world.sender.sent) == attempts
