@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from tidings.domain.buckets import bucket_of_webhook
 from tidings.domain.dispatch import ReadNote, Tracked
@@ -103,16 +104,17 @@ class Listing:
         """Read a page by the revisions that hold at each of its places; return both.
 
         A filter that changed after `tracked` was read and before the page's snapshot would be
-        passed over with the page's token, so the webhook is looked at once more behind it.
+        passed over with the page's token, so the revisions are looked at once more behind it. A
+        webhook without any was deleted.
         """
         for _ in range(_READ_TRIES):
             page = await self._read_page(tracked, key_id, after, wish)
-            now = await self._webhooks.tracked(tracked.bucket, tracked.webhook_id)
-            if now is None:
+            revisions = await self._webhooks.revisions(tracked.bucket, tracked.webhook_id)
+            if not revisions:
                 raise no_such_webhook()
-            if now.revisions == tracked.revisions:
-                return now, page
-            tracked = now
+            if revisions == tracked.revisions:
+                return tracked, page
+            tracked = replace(tracked, revisions=revisions)
         raise Unavailable("this webhook's filter keeps changing; try again")
 
     async def _read_page(
