@@ -193,6 +193,7 @@ def test_a_run_is_right_only_if_everything_is() -> None:
         pings=(ping(9, 0.1),),
         outages=(),
         progress=progress,
+        attempts=(),
         differences=(),
         records=1,
         receiver_restarts=1,

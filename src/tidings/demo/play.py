@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -31,11 +32,16 @@ from tidings.demo.publisher import (
 from tidings.demo.receiver import Orders
 from tidings.demo.report import Outage, Outcome, outage
 from tidings.demo.source import Revision
+from tidings.domain.buckets import bucket_of
+from tidings.domain.dispatch import Attempt
+from tidings.storage.open import open_storage
 
 RECEIVER_DIES = 0.35
 """After this share of the bursts; and two bursts later it lives again, well within 8 s."""
 RECEIVER_DOWN_BURSTS = 2
 CATCH_UP_SECONDS = 25.0
+_ATTEMPTS = 1_000
+"""More than a minute's pings to one webhook."""
 PATIENCE = Patience(total_seconds=20.0, longest_seconds=0.5)
 
 
@@ -79,6 +85,7 @@ class Play:
                 ["RECORD_CREATED", "RECORD_UPDATED", "RECORD_DELETED"],
                 url=f"http://127.0.0.1:{self._receiver.port}/pings",
             )
+        self._webhook_id = webhook.webhook_id
         orders = Orders(
             port=self._receiver.port,
             ledger=str(self._folder / "receiver.db"),
@@ -172,10 +179,20 @@ class Play:
             differences=tuple(source.differences(table, ledger.table())),
             records=len(table),
             receiver_restarts=self._receiver.starts - 1,
+            attempts=asyncio.run(self._attempts()),
             server_restarts=self._server.starts - 1,
             server_exit=server_exit,
             seconds=self._clock.monotonic() - self._began_at,
         )
+
+    async def _attempts(self) -> tuple[Attempt, ...]:
+        """Read the server's log of attempts, now that the server has ended."""
+        bucket = bucket_of(source.ACCOUNT, source.SOLUTION)
+        storage = await open_storage(self._database, self._clock, serve=False)
+        try:
+            return tuple(await storage.dispatch.attempts_of(bucket, self._webhook_id, _ATTEMPTS))
+        finally:
+            await storage.close()
 
     def _make_key(self, role: str) -> str:
         return run_tidings(

@@ -11,6 +11,7 @@ from rich.table import Table as RichTable
 
 from tidings.demo.ledger import Progress, ReceivedPing
 from tidings.demo.publisher import Published
+from tidings.domain.dispatch import Attempt
 
 PING_PACE_SECONDS = 1.0
 """The contract's least time between two pings to a webhook (1.6)."""
@@ -31,6 +32,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     pings: tuple[ReceivedPing, ...]
     outages: tuple[Outage, ...]
     progress: Progress
+    attempts: tuple[Attempt, ...]
+    """The server's own log of what it sent; a kill may cost it its last second."""
     differences: tuple[str, ...]
     records: int
     receiver_restarts: int
@@ -141,18 +144,20 @@ def _rows(outcome: Outcome) -> list[tuple[str, str]]:
     distinct = len({ping.identity for ping in pings})
     found = latencies(published, pings, outcome.outages)
     left_out = len(published) - len(found.all)
+    failed = sum(attempt.error is not None for attempt in outcome.attempts)
     return [
         ("batches published", f"{len(published):,}"),
         ("changes published", f"{sum(one.changes for one in published):,}"),
         ("suppressed (changed nothing)", f"{sum(one.suppressed for one in published):,}"),
         ("events listed", f"{progress.events:,} on {progress.pages} pages"),
+        ("pings sent, by the server's log", f"{len(outcome.attempts)}, {failed} failed"),
         ("pings received", f"{len(pings)}, {distinct} distinct"),
         ("events a ping", f"{progress.events / max(1, len(pings)):.1f}"),
         ("publish to ping, first after quiet", _shown(found.after_quiet)),
         ("publish to ping, all (at most 1 ping/s)", _shown(found.all)),
         ("  left out: during the kills", f"{left_out} batches"),
         ("receiver killed and started again", str(outcome.receiver_restarts)),
-        ("server killed in mid-publish, started again", str(outcome.server_restarts)),
+        ("server killed in mid-publish and started again", str(outcome.server_restarts)),
         ("events twice / out of order", f"{progress.repeated} / {progress.out_of_order}"),
         ("previous values that disagree", str(progress.wrong_previous)),
         ("records in the source / that differ", f"{outcome.records} / {len(outcome.differences)}"),
