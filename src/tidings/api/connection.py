@@ -31,10 +31,16 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; the first ones of a head begin its time."""
+        """Take bytes; blank lines before a head begin its time already."""
         if self._head_is_due and self._deadline is None:
             self._begin()
         super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """A head begins, perhaps in the same bytes in which the last request ended."""
+        super().on_message_begin()
+        if self._deadline is None:
+            self._begin()
 
     def on_headers_complete(self) -> None:
         """The head is there."""
