@@ -21,10 +21,10 @@ COMMAND_SECONDS = 30.0
 class RunningServer:
     """`tidings serve --dev` while it is entered. Every wait in it has a bound."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more_arguments: str) -> None:
         self.folder = folder
         self.database = f"sqlite:///{folder}/tidings.db"
-        self._process = ServerProcess(self.database, folder, SystemClock())
+        self._process = ServerProcess(self.database, folder, SystemClock(), *more_arguments)
         self._names = 0
 
     def __enter__(self) -> RunningServer:
@@ -60,6 +60,10 @@ class RunningServer:
     def stop(self) -> int | None:
         """SIGTERM; return the exit code."""
         return self._process.stop()
+
+    def log(self) -> str:
+        """Return what it wrote so far, in all its lives."""
+        return self._process.output()
 
     def make_key(self, role: str = "admin", *, account: str = ACCOUNT) -> str:
         """Make a key through the command line."""

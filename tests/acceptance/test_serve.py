@@ -70,6 +70,21 @@ def test_sigterm_answers_the_request_in_flight_and_exits_with_0(server: RunningS
         assert listed(client, webhook.webhook_id) == ["1"]
 
 
+def test_a_request_that_never_ends_holds_the_drain_up_for_its_time_only(tmp_path: Path) -> None:
+    with RunningServer(tmp_path, "--drain-seconds", "1") as server:
+        host, _, port = server.url.removeprefix("http://").rpartition(":")
+        head = (
+            f"POST /v1/changes HTTP/1.1\r\nHost: x\r\nAuthorization: Token {server.make_key()}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+        with socket.create_connection((host, int(port)), timeout=20) as stuck:
+            stuck.sendall(head.encode())
+            wait_for_connections(server, 1)
+            assert server.stop() == 0
+            assert stuck.recv(65_536).startswith(b"HTTP/1.1 503 ")
+        assert "Traceback" not in server.log()
+
+
 def wait_for_connections(server: RunningServer, count: int) -> None:
     """Return when the server has accepted so many connections that are still open."""
     port = f"{int(server.url.rpartition(':')[2]):04X}"

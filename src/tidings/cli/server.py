@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tidings import telemetry
 from tidings.api.app import Engine, build_app
 from tidings.api.auth import Authenticator
 from tidings.api.connection import BoundedHttp
+from tidings.api.responses import respond
 from tidings.clock import SystemClock
 from tidings.config import Settings, flag_of
 from tidings.domain import limits
@@ -167,13 +168,40 @@ class _Running:
         await asyncio.gather(*self._tasks)
 
 
+class _CutShort:
+    """Answers 503 for a request that is still open when the drain's time is over.
+
+    Only the HTTP server cancels a request, and only then; what was to be appended may be durable
+    or not, as after a lost connection.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answered = False
+
+        async def watched(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except asyncio.CancelledError:
+            if not answered:
+                text = b"The server is stopping; send this again.\n"
+                headers = [(b"retry-after", b"1"), (b"connection", b"close")]
+                await respond(send, 503, text, content_type="text/plain", headers=headers)
+
+
 class _Http(uvicorn.Server):
     """uvicorn without its own signals, and with a word when it listens."""
 
     def __init__(self, app: ASGIApp, settings: Settings, listening: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                _CutShort(app),
                 http=BoundedHttp,
                 ws="none",
                 lifespan="off",

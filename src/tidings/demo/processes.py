@@ -125,8 +125,11 @@ class Child:
 class ServerProcess:
     """A real `tidings serve --dev`; it keeps the port that it was given first."""
 
-    def __init__(self, database: str, folder: Path, clock: SystemClock) -> None:
+    def __init__(
+        self, database: str, folder: Path, clock: SystemClock, *more_arguments: str
+    ) -> None:
         self.url = ""
+        self._more_arguments = more_arguments
         self._child = Child("server", folder, clock)
         self._database = database
         self._port = 0
@@ -139,7 +142,8 @@ class ServerProcess:
     def start(self) -> None:
         """Start it, without waiting until it listens."""
         arguments = ["serve", "--dev", "--database", self._database, "--port", str(self._port)]
-        self._child.start("tidings", [*arguments, "--log-format", "json"])
+        arguments += ["--log-format", "json", *self._more_arguments]
+        self._child.start("tidings", arguments)
 
     def wait_until_ready(self) -> None:
         """Return once it listens, in this life; `url` says where."""
@@ -154,6 +158,10 @@ class ServerProcess:
     def stop(self) -> int | None:
         """SIGTERM: it drains; return its exit code."""
         return self._child.stop()
+
+    def output(self) -> str:
+        """Return its log lines, of all its lives."""
+        return self._child.output()
 
     def _lines_listening(self) -> int:
         return self._child.output().count(_LISTENING)
