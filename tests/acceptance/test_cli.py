@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.processes import RunningServer, run_command
+from tests.acceptance.processes import COMMAND_SECONDS, RunningServer, run_command
 
 
 @pytest.fixture(scope="module")
@@ -187,22 +188,35 @@ def test_events_are_listed_and_go_on_from_a_token(server: RunningServer, key: st
     ]
 
 
-def test_events_are_followed_as_they_come(server: RunningServer, key: str) -> None:
+# A test run in the background ignores Ctrl-C, and so would what it starts.
+HEEDS_CTRL_C = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from tidings.cli import main; main()"
+)
+
+
+def test_events_are_followed_as_they_come_until_ctrl_c(server: RunningServer, key: str) -> None:
     webhook_id = create_webhook(server, key, "followed")
-    environment = {"TIDINGS_URL": server.url, "TIDINGS_KEY": key, "PATH": os.environ["PATH"]}
     with subprocess.Popen(
-        [*("timeout", "20", "tidings"), "events", "follow", webhook_id, "--json"],
-        env=environment | {"PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"},
+        [sys.executable, "-c", HEEDS_CTRL_C, "events", "follow", webhook_id, "--json"],
+        env={"TIDINGS_URL": server.url, "TIDINGS_KEY": key, "PATH": "/usr/bin:/bin"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as following:
         assert following.stdout is not None
+        bound = threading.Timer(COMMAND_SECONDS, following.kill)
+        bound.start()
         try:
             done(server.run("publish", "-", "--solution", "followed", key=key, given=lines([7])))
             event = json.loads(following.stdout.readline())
+            following.send_signal(signal.SIGINT)
+            _, said = following.communicate()
         finally:
-            following.terminate()
+            bound.cancel()
+            following.kill()
     assert event["record_event_data"]["record_id"] == "7"
+    assert following.returncode == 0
+    assert b"Traceback" not in said
 
 
 def test_doctor_finds_nothing_wrong_with_a_fresh_and_with_a_running_installation(

@@ -127,6 +127,32 @@ def test_sigkill_loses_nothing_that_was_answered_and_repeats_nothing(
     assert records == answered == [str(number) for number in range(400)]
 
 
+def test_a_stream_of_lines_goes_on_after_a_sigkill_and_appends_nothing_twice(
+    server: RunningServer,
+) -> None:
+    key = server.make_key()
+    with server.client(key) as client:
+        webhook = client.create_webhook("s", ["RECORD_CREATED"])
+    tries: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        tries.append(len(tries))
+        for first in range(0, 10_000, 500):
+            if first == 7_000 and tries == [0]:
+                server.kill()
+                server.start_soon()
+            yield b"".join(
+                b'{"kind":"RECORD_CREATED","application_id":"t","record_id":"%d","data":{}}\n' % n
+                for n in range(first, first + 500)
+            )
+
+    with server.client(key, patience_seconds=20) as client:
+        receipt = client.publish_lines("s", pieces, idempotency_key="k")
+        assert (receipt.lines, receipt.accepted) == (10_000, 10_000)
+        assert len(tries) > 1
+        assert listed(client, webhook.webhook_id) == [str(number) for number in range(10_000)]
+
+
 def test_a_second_server_on_the_same_file_is_refused_with_a_sentence(
     server: RunningServer,
 ) -> None:

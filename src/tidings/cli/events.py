@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -69,13 +70,14 @@ def follow(
     page_token: PageToken = None,
     json: Json = False,
 ) -> None:
-    """Print events as they come, until Ctrl-C.
+    """Print events as they come, until Ctrl-C; then it says where to go on.
 
     Without --page-token it begins with what is there already.
 
         $ tidings events follow 3c8a1835-a39a-43ba-ba9c-6fbce5581e34
     """
-    with connect(settings) as client:
+    token = page_token
+    with connect(settings) as client, contextlib.suppress(KeyboardInterrupt):
         for page in _pages(client, webhook_id, page_token):
             _warn(page)
             if json:
@@ -83,6 +85,9 @@ def follow(
             else:
                 for event in page.events:
                     print_line("  ".join(_row(event)))
+            token = page.next_page_token
+    if token is not None:
+        note(f"go on with --page-token {token}")
 
 
 def _pages(client: Client, webhook_id: str, token: str | None) -> Iterator[EventsPage]:
