@@ -136,6 +136,8 @@ class LogContract(StorageSetting):
         self, storage: Storage
     ) -> None:
         broken = msgspec.structs.replace(entry("broken"), mask=1 << 70)
+        heard: list[Appended] = []
+        storage.log.watch(heard.append)
         outcomes = await asyncio.gather(
             *(storage.log.append(publish(entry(f"good {n}"))) for n in range(10)),
             storage.log.append(publish(entry("beside it"), broken)),
@@ -146,6 +148,8 @@ class LogContract(StorageSetting):
         assert [isinstance(error, TidingsError) for error in failed] == [True]
         log = await whole_log(storage.log, BUCKET)
         assert [subject for _, subject in log] == [f"good {n}" for n in range(20)]
+        told = [(header.position, header.subject) for hint in heard for header in hint.headers]
+        assert told == log
 
     async def test_what_was_appended_is_there_after_reopening(
         self, database: Database, clock: ManualClock

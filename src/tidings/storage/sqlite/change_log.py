@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 
 import apsw
 import msgspec
@@ -13,18 +12,14 @@ import msgspec
 from tidings import telemetry
 from tidings.domain import limits
 from tidings.domain.log_entry import Append, Appended, Header, Page, PageQuery, Receipt
-from tidings.errors import IdempotencyKeyReused
 from tidings.ports import Clock
 from tidings.storage.sqlite.connection import snapshot
 from tidings.storage.sqlite.page_scan import PageScan
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
-from tidings.storage.sqlite.transaction import Transaction
 from tidings.storage.sqlite.writer import Writer
 
 _SQL = load_queries("change_log")
-_REMEMBER, _FIND_KEY, _FORGET_KEY = _SQL["remember_key"], _SQL["find_key"], _SQL["forget_key"]
-_KEY_MS = limits.IDEMPOTENCY_HOURS * 3_600_000
 _CHANGED = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -68,8 +63,7 @@ class SqliteChangeLog:
 
     async def append(self, append: Append) -> Receipt:
         """Append all entries of one publish, durably, or none (ports.ChangeLog.append)."""
-        size = sum(len(entry.body) for entry in append.entries)
-        return await self._writer.append(partial(_append, append=append), size)
+        return await self._writer.append(append)
 
     async def read_page(self, query: PageQuery) -> Page:
         """Read one page from one snapshot (ports.ChangeLog.read_page)."""
@@ -126,59 +120,6 @@ class _AccountShares:
             _, users = self._shares.pop(account)
             if users > 1:
                 self._shares[account] = (share, users - 1)
-
-
-def _append(transaction: Transaction, append: Append) -> Receipt:
-    """Append under the write lock, or return what the key's first append was answered."""
-    count = len(append.entries)
-    first = transaction.next_position(append.bucket) if count else None
-    receipt = Receipt(
-        accepted=count,
-        suppressed=append.suppressed,
-        batch_id=append.batch_id,
-        first_position=first,
-        last_position=None if first is None else first + count - 1,
-    )
-    earlier = _remember(transaction, append, receipt)
-    if earlier is not None:
-        return earlier
-    if count:
-        transaction.insert(append.bucket, append.account, append.solution, append.entries)
-    return receipt
-
-
-def _remember(transaction: Transaction, append: Append, receipt: Receipt) -> Receipt | None:
-    """Keep the receipt under the append's key; return the one that was kept before, if one was."""
-    connection = transaction.connection
-    scope = (append.bucket, append.account, append.solution, append.key)
-    row = (
-        *scope,
-        transaction.now_ms,
-        append.body_hash,
-        receipt.accepted,
-        receipt.suppressed,
-        receipt.batch_id,
-        receipt.first_position,
-        receipt.last_position,
-    )
-    connection.execute(_REMEMBER, row)
-    if connection.changes():
-        return None
-    found = connection.execute(_FIND_KEY, (*scope, transaction.now_ms - _KEY_MS)).fetchone()
-    if found is None:
-        connection.execute(_FORGET_KEY, scope)
-        connection.execute(_REMEMBER, row)
-        return None
-    body_hash, accepted, suppressed, batch_id, first, last = found
-    if body_hash != append.body_hash:
-        raise IdempotencyKeyReused("this Idempotency-Key was used with another body")
-    return Receipt(
-        accepted=accepted,
-        suppressed=suppressed,
-        batch_id=batch_id,
-        first_position=first,
-        last_position=last,
-    )
 
 
 def _read_tail(

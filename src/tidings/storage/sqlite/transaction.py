@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import apsw
 import msgspec
@@ -11,10 +11,12 @@ from tidings.domain.instants import to_milliseconds
 from tidings.domain.log_entry import Appended, Header, NewEntry
 from tidings.domain.positions import next_position
 from tidings.ports import Clock
+from tidings.storage.sqlite.many_rows import ManyRows, Row
 from tidings.storage.sqlite.queries import load_queries
 
 _SQL = load_queries("change_log")
-_LAST, _INSERT = _SQL["last_position"], _SQL["insert_entry"]
+_LASTS, _ENTRIES = _SQL["last_positions"], ManyRows(_SQL["insert_entry"])
+_LAST_POSITIONS = msgspec.json.Decoder(dict[int, int])
 
 
 class Transaction:
@@ -29,15 +31,35 @@ class Transaction:
         self.appended: list[Appended] = []
         self._hints = hints
         self._lasts: dict[int, int] = {}
-
-    def next_position(self, bucket: int) -> int:
-        """Return the position that the bucket's next entry gets."""
-        return next_position(self._last(bucket), self.now_ms)
+        self._rows: list[Row] = []
 
     def insert(
         self, bucket: int, account: str, solution: str, entries: Sequence[NewEntry]
     ) -> tuple[int, int]:
         """Put entries at the bucket's next positions, in order; return the first and the last."""
+        placed = self.place(bucket, account, solution, entries)
+        self.insert_placed()
+        return placed
+
+    def insert_placed(self) -> None:
+        """Insert what was placed."""
+        _ENTRIES.insert(self.connection, self._rows)
+        self._rows.clear()
+
+    def learn_lasts(self, buckets: Iterable[int]) -> None:
+        """Read the last positions of many buckets at once, for the places that follow."""
+        unknown = set(buckets).difference(self._lasts)
+        if unknown:
+            found: str = self.connection.execute(_LASTS, (_json(sorted(unknown)),)).get
+            self._lasts |= _LAST_POSITIONS.decode(found)
+
+    def place(
+        self, bucket: int, account: str, solution: str, entries: Sequence[NewEntry]
+    ) -> tuple[int, int]:
+        """Give entries the bucket's next positions; `insert_placed` must follow.
+
+        Returns the first and the last. At least one entry.
+        """
         previous = self._last(bucket)
         first = next_position(previous, self.now_ms)
         rows = [
@@ -50,15 +72,15 @@ class Transaction:
                 entry.kind,
                 entry.mask,
                 entry.subject,
-                None if entry.changed is None else msgspec.json.encode(entry.changed).decode(),
+                None if entry.changed is None else _json(entry.changed),
                 entry.by,
                 entry.change_agent,
                 entry.body,
             )
             for position, entry in enumerate(entries, start=first)
         ]
-        self.connection.executemany(_INSERT, rows)
         last = first + len(rows) - 1
+        self._rows += rows
         self._lasts[bucket] = last
         if self._hints:
             headers = _headers(bucket, first, account, solution, entries)
@@ -68,14 +90,16 @@ class Transaction:
     def forget_undone(self, appended: int) -> None:
         """Forget what a write did that was undone: hints after the first `appended`, positions."""
         del self.appended[appended:]
+        self._rows.clear()
         self._lasts.clear()
 
     def _last(self, bucket: int) -> int:
-        last = self._lasts.get(bucket)
-        if last is None:
-            [(last, _)] = self.connection.execute(_LAST, (bucket,))
-            self._lasts[bucket] = last
-        return last
+        self.learn_lasts((bucket,))
+        return self._lasts[bucket]
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _headers(

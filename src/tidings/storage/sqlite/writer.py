@@ -2,7 +2,9 @@
 
 Whatever waits when the last commit returns goes into the next, without a timer: at rest a write
 goes alone and at once, under load a commit's cost is shared by all that came while the last one
-ran. Each write of a group runs in a savepoint of its own, so that a bad one fails alone.
+ran. Appends that wait side by side are written together in a few statements; every other write,
+and each append of a crowd that can't be written so, runs in a savepoint of its own, so that a bad
+one fails alone.
 """
 
 from __future__ import annotations
@@ -12,14 +14,17 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import groupby
 from typing import Any, TypeVar
 
 import apsw
 
 from tidings.domain import limits
-from tidings.domain.log_entry import Appended
+from tidings.domain.log_entry import Append, Appended, Receipt
 from tidings.errors import LogOverloaded, StorageClosed
 from tidings.ports import Clock
+from tidings.storage.sqlite.appends import append_alone, append_together
 from tidings.storage.sqlite.failures import CLOSED, translated, translated_write
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.transaction import Transaction
@@ -37,10 +42,13 @@ _BEGIN_ONE, _KEEP_ONE, _UNDO_ONE = _SQL["begin_one"], _SQL["keep_one"], _SQL["un
 class _Waiting:
     """A write in the queue, and later its outcome: a value, or the error that undid it."""
 
-    __slots__ = ("error", "future", "size", "value", "write")
+    __slots__ = ("append", "error", "future", "size", "value", "write")
 
-    def __init__(self, write: Write[Any], size: int, future: asyncio.Future[Any]) -> None:
+    def __init__(
+        self, write: Write[Any], append: Append | None, size: int, future: asyncio.Future[Any]
+    ) -> None:
         self.write = write
+        self.append = append
         self.size = size
         self.future = future
         self.value: Any = None
@@ -73,8 +81,9 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="tidings-writer", daemon=True)
         self._thread.start()
 
-    async def append(self, write: Write[T], size: int) -> T:
-        """Run a write of `size` bytes of bodies; LogOverloaded where the queue is full of them."""
+    async def append(self, append: Append) -> Receipt:
+        """Append one publish, together with others that wait; LogOverloaded if too many do."""
+        size = sum(len(entry.body) for entry in append.entries)
         if (
             self._waiting >= limits.APPEND_QUEUE_REQUESTS
             or self._waiting_bytes + size > limits.APPEND_QUEUE_BYTES
@@ -83,21 +92,15 @@ class Writer:
                 "the log can't keep up with what is published",
                 retry_after_seconds=limits.OVERLOADED_RETRY_SECONDS,
             )
-        return await self.run(write, size)
+        return await self._queue_up(partial(append_alone, append=append), append, size)
 
-    async def run(self, write: Write[T], size: int = 0) -> T:
+    async def run(self, write: Write[T]) -> T:
         """Run a write and return its value once it is durable; raise what undid it.
 
         Not bounded here: its callers are (the API by its connections, workers by their rounds),
         and what dispatch must remember may not be shut out by publishers.
         """
-        if self._closed:
-            raise StorageClosed(CLOSED)
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._waiting += 1
-        self._waiting_bytes += size
-        self._queue.put(_Waiting(write, size, future))
-        return await future
+        return await self._queue_up(write, None, 0)
 
     async def close(self) -> None:
         """Commit what is queued, then end the thread. A second call waits for the first."""
@@ -107,6 +110,15 @@ class Writer:
         await self._ended.wait()
 
     # In the event loop.
+
+    async def _queue_up(self, write: Write[T], append: Append | None, size: int) -> T:
+        if self._closed:
+            raise StorageClosed(CLOSED)
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._waiting += 1
+        self._waiting_bytes += size
+        self._queue.put(_Waiting(write, append, size, future))
+        return await future
 
     def _settle(self, group: Sequence[_Waiting], appended: Sequence[Appended]) -> None:
         for stretch in appended:
@@ -159,28 +171,49 @@ class Writer:
         try:
             connection.execute(_BEGIN)
             transaction = Transaction(connection, self._clock, hints=self.hints)
-            for waiting in group:
-                self._run_one(transaction, waiting)
+            for _, crowd in groupby(group, key=lambda waiting: waiting.append is not None):
+                self._run_crowd(transaction, list(crowd))
             connection.execute(_COMMIT)
         except Exception as error:  # noqa: BLE001 - handed to every caller of the group
             self._fail_all(group, error)
             return ()
         return transaction.appended
 
-    def _run_one(self, transaction: Transaction, waiting: _Waiting) -> None:
-        """Run one write in its savepoint. Raises only what ends the whole transaction."""
+    def _run_crowd(self, transaction: Transaction, crowd: Sequence[_Waiting]) -> None:
+        """Run neighbours of one sort: appends together if that goes well, else each by itself."""
+        appends = [waiting.append for waiting in crowd if waiting.append is not None]
+        if len(appends) > 1:
+            receipts, error = self._fenced(transaction, partial(append_together, appends=appends))
+            if error is None:
+                for waiting, receipt in zip(crowd, receipts or (), strict=True):
+                    waiting.value = receipt
+                return
+        for waiting in crowd:
+            waiting.value, error = self._fenced(transaction, waiting.write)
+            if error is not None:
+                waiting.error = translated_write(error, self._path)
+
+    def _fenced(
+        self, transaction: Transaction, write: Write[T]
+    ) -> tuple[T, None] | tuple[None, Exception]:
+        """Run a write in its savepoint; return its value, or the error for which it was undone.
+
+        Raises only what ends the whole transaction.
+        """
         connection = self._connection
         appended = len(transaction.appended)
         connection.execute(_BEGIN_ONE)
         try:
-            waiting.value = waiting.write(transaction)
+            value = write(transaction)
         except Exception as error:
             if not connection.in_transaction:
-                raise  # a full disk or a failed read: SQLite has undone the whole group
-            waiting.error = translated_write(error, self._path)
+                raise  # a full disk or a failed write: SQLite has undone the whole group
             connection.execute(_UNDO_ONE)
+            connection.execute(_KEEP_ONE)
             transaction.forget_undone(appended)
+            return None, error
         connection.execute(_KEEP_ONE)
+        return value, None
 
     def _fail_all(self, group: Sequence[_Waiting], error: Exception) -> None:
         if self._connection.in_transaction:

@@ -6,6 +6,17 @@ SELECT
 FROM head
 WHERE bucket = ?1
 
+-- name: last_positions
+-- The last positions of many buckets (a JSON list), as one JSON object, so in one step.
+SELECT json_group_object(
+    bucket,
+    max(
+        coalesce((SELECT max(position) FROM change_log WHERE bucket = head.bucket), 0), floor
+    )
+)
+FROM head
+WHERE bucket IN (SELECT value FROM json_each(?))
+
 -- name: insert_entry
 -- One entry at a position that was given under the write lock.
 INSERT INTO change_log (
@@ -24,10 +35,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING
 
 -- name: find_key
--- What is kept under a key, unless it is too old to count (mechanics L4).
-SELECT body_hash, accepted, suppressed, batch_id, first_position, last_position
+-- What is kept under a key, and since when (mechanics L4).
+SELECT kept_at, body_hash, accepted, suppressed, batch_id, first_position, last_position
 FROM idempotency
-WHERE bucket = ? AND account = ? AND solution = ? AND key = ? AND kept_at > ?
+WHERE bucket = ? AND account = ? AND solution = ? AND key = ?
 
 -- name: forget_key
 -- Drop a key that is too old to count, so that it can be used anew.
