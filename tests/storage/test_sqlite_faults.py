@@ -123,6 +123,14 @@ async def test_an_unmigrated_database_is_neither_served_nor_made_by_opening(
     await storage.close()
 
 
+async def test_a_new_database_is_its_owner_s_alone(
+    database: SqliteFile, storage: SqliteStorage
+) -> None:
+    await storage.log.append(publish(entry()))
+    for suffix in ("", "-wal", "-shm"):
+        assert Path(database.path + suffix).stat().st_mode & 0o077 == 0
+
+
 async def test_migrating_waits_for_no_server_but_refuses_beside_one(
     database: SqliteFile, storage: SqliteStorage
 ) -> None:

@@ -53,6 +53,8 @@ def translated(error: Exception, path: str) -> Exception:
     for kind, sentence in _PASSING.items():
         if isinstance(error, kind):
             return StorageUnavailable(f"{path} {sentence}")
+    if isinstance(error, OSError):
+        return StorageUnavailable(f"{path} can't be used: {error.strerror or error}")
     if isinstance(error, apsw.Error):
         return StorageFault(f"{path} refused a statement: {error}")
     return error

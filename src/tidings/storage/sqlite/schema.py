@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import os.path
 from collections.abc import Sequence
 from functools import lru_cache
@@ -81,6 +83,7 @@ def migrate_file(path: str) -> SchemaState:
     lock = ServerLock(path)
     try:
         with ours(path):
+            _make_private(path)
             connection = connect_writer(path)
             try:
                 _raise_version(connection, state_of(connection, path))
@@ -89,6 +92,15 @@ def migrate_file(path: str) -> SchemaState:
     finally:
         lock.release()
     return state
+
+
+def _make_private(path: str) -> None:
+    """Make a file that isn't there readable by its owner alone: it will hold signing secrets.
+
+    SQLite gives the files beside it the same rights.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _raise_version(connection: apsw.Connection, state: SchemaState) -> None:
