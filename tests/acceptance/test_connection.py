@@ -128,3 +128,25 @@ async def test_a_body_may_take_longer_than_a_head_and_connections_are_kept(port:
             # Longer than a head may take: an idle connection has the keep-alive's time.
             await asyncio.sleep(DEADLINE_SECONDS * 2)
     writer.close()
+
+
+@pytest.mark.parametrize("wish", [b"h2c", b"websocket"])
+async def test_a_wish_for_another_protocol_is_passed_over_and_the_request_answered(
+    port: int, wish: bytes
+) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+    head += b"Upgrade: %b\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n" % wish
+    whole = head + b"Content-Length: 5\r\n\r\nhello"
+    chunked = head + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
+    last = GET[:-2] + b"Connection: close\r\n\r\n"
+    for request in (whole + last, chunked + last):
+        # In one piece with the request after it, and cut at each byte.
+        for pieces in ([request], [bytes([byte]) for byte in request]):
+            said = await said_until_hung_up(port, *pieces)
+            assert said.count(b"HTTP/1.1 200") == 2, said
+            assert said.partition(b"\r\n\r\n")[2].startswith(b"5HTTP/1.1 200")
+
+
+async def test_a_client_that_takes_this_for_a_proxy_is_refused(port: int) -> None:
+    said = await said_until_hung_up(port, b"CONNECT other:443 HTTP/1.1\r\nHost: x\r\n\r\nx")
+    assert said.startswith(b"HTTP/1.1 400")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tidings.domain.limits import HEAD_SECONDS
@@ -15,6 +16,9 @@ class BoundedHttp(HttpToolsProtocol):
     uvicorn limits only the pause between two requests: a connection that sends no head, half of
     one, or blank lines would be held for ever, and the connections are counted. Bodies have their
     own deadline where they are read; the rest of a body that nobody reads any more has this one.
+
+    A wish to speak another protocol is passed over, as RFC 9110 7.8 lets a server do: clients in
+    the field (Java's, `curl --http2`) ask each http:// server for HTTP/2 beside a whole request.
     """
 
     _deadline: asyncio.TimerHandle | None = None
@@ -34,7 +38,13 @@ class BoundedHttp(HttpToolsProtocol):
         """Take bytes; blank lines before a head begin its time already."""
         if self._head_is_due and self._deadline is None:
             self._begin()
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._go_on_as_http(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
 
     def on_message_begin(self) -> None:
         """A head begins, perhaps in the same bytes in which the last request ended."""
@@ -46,18 +56,35 @@ class BoundedHttp(HttpToolsProtocol):
         """The head is there."""
         self._head_is_due = False
         self._end()
-        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The request is there; what comes next is another head."""
         self._head_is_due = True
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """The answer is written; a body that isn't wanted any more has to end soon."""
         super().on_response_complete()
         if not self._head_is_due and self._deadline is None and not self.transport.is_closing():
             self._begin()
+
+    def _go_on_as_http(self, rest: bytes) -> None:
+        """Read a head that wishes for an upgrade once more without the wish, and what follows it.
+
+        The parser stops behind such a head: it would take the request's body for the other
+        protocol.
+        """
+        if self.parser.get_method() == b"CONNECT":
+            self.send_400_response("This is no proxy.")
+            return
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
 
     def _begin(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._hang_up)
