@@ -35,6 +35,7 @@ def tracked(
         revision=1,
         revisions=revisions or (revision(),),
         start_position=start_position,
+        created_position=start_position,
         read_position=0,
         listed_by=None,
     )

@@ -71,6 +71,7 @@ class Tracked(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     revisions: tuple[Revision, ...]
     start_position: int
+    created_position: int
     read_position: int
     listed_by: str | None
 

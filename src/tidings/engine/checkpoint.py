@@ -37,11 +37,14 @@ class Checkpointing:
     async def run_once(self) -> float:
         """Write what changed since the last round, fenced by the leases' epochs."""
         touched, self._dispatcher.touched = self._dispatcher.touched, set()
+        written: list[tuple[Subscription, Written]] = []
         try:
             settlements, written = self._gather(touched)
             left_out = await self._store.settle(settlements) if settlements else frozenset()
         except BaseException:
             self._dispatcher.touched |= touched
+            for subscription, _ in written:
+                subscription.written = None  # who knows: it may have been committed all the same
             raise
         for subscription, now_written in written:
             subscription.written = now_written
@@ -101,7 +104,7 @@ class _Changed:
         now = Written(subscription.matched, subscription.notified, subscription.debt)
         if now == before:
             return None
-        if now[:2] != before[:2]:
+        if before is None or now[:2] != before[:2]:
             self.states.append(
                 DispatchState(
                     bucket=subscription.bucket,
@@ -110,10 +113,11 @@ class _Changed:
                     notified=subscription.notified,
                 )
             )
-        if now.debt is None and before.debt is not None:
-            self.paid.append(subscription.webhook_id)
-        elif now.debt is not None and now.debt != before.debt:
-            self.debts.append(now.debt)
+        if before is None or now.debt != before.debt:
+            if now.debt is None:
+                self.paid.append(subscription.webhook_id)
+            else:
+                self.debts.append(now.debt)
         return now
 
     def settlement(self, bucket: int, epoch: int, checkpoint: int) -> BucketSettlement:

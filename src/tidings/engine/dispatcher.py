@@ -27,7 +27,13 @@ from tidings.engine.matching import Matcher, Tail
 from tidings.engine.pace import KeyPace
 from tidings.engine.pinging import acknowledged, attempt_of, error_of, ping_of, request_of
 from tidings.engine.slots import ReadyQueue, Slots, Start
-from tidings.engine.subscriptions import Before, Flight, Subscription, Subscriptions
+from tidings.engine.subscriptions import (
+    Before,
+    Flight,
+    Subscription,
+    Subscriptions,
+    origin_of,
+)
 from tidings.errors import TidingsError
 from tidings.ports import Clock, Sender, SendOutcome, Storage
 
@@ -244,20 +250,24 @@ class Dispatcher:
         for start in starts:
             webhook = current.get(start.subscription.webhook_id)
             if webhook is None or not webhook.notifications.enabled:
-                owing.not_wanted(start.subscription)
+                owing.found_disabled(start.subscription)
                 self.touched.add(start.subscription)
                 self._free(start)
-            elif bucket not in self.leases.epochs:
-                self._called_off(start)
-            else:
+            elif bucket in self.leases.epochs and self.leases.sure:
                 self._send(start, webhook)
+            else:
+                self._called_off(start)
 
     def _send(self, start: Start, webhook: Webhook) -> None:
         flight = start.subscription.flight
         if flight is None:
             raise AssertionError("an attempt without a flight")
         ping, at = ping_of(webhook, flight), self._clock.now()
-        task = asyncio.create_task(self._sender.send(request_of(webhook, ping, at)))
+
+        async def attempt() -> SendOutcome:
+            return await self._sender.send(request_of(webhook, ping, at))
+
+        task = asyncio.create_task(attempt())
         self._flights[webhook.webhook_id] = task
 
         def landed(task: asyncio.Task[SendOutcome]) -> None:
@@ -268,11 +278,11 @@ class Dispatcher:
                 return
             outcome = _outcome(task)
             self._attempts.add(attempt_of(webhook, ping, at, outcome))
-            self._settle(start, outcome)
+            self._settle(start, outcome, origin_of(webhook.notifications.url))
 
         task.add_done_callback(landed)
 
-    def _settle(self, start: Start, outcome: SendOutcome) -> None:
+    def _settle(self, start: Start, outcome: SendOutcome, origin: str) -> None:
         subscription = start.subscription
         self.touched.add(subscription)
         self._free(start)
@@ -284,8 +294,9 @@ class Dispatcher:
         else:
             self._failed([subscription], outcome)
             if outcome.unreachable:
-                # 10,000 webhooks on one dead host must not take 10,000 time-outs (D7).
-                self._failed(self._ready.take_all_of(start.origin), outcome)
+                # 10,000 webhooks on one dead host must not take 10,000 time-outs (D7). The host is
+                # the one that was tried: the webhook may have moved since it was queued.
+                self._failed(self._ready.take_all_of(origin), outcome)
         self._schedule(subscription, self._clock.monotonic())
         self.wake.set()
 

@@ -46,7 +46,7 @@ class Leases:
     async def run_once(self) -> float:
         """Renew; tell of what was lost. An error counts as not renewed, and is raised."""
         asked_at = self._clock.monotonic()
-        held = await self._store.renew(self._holder, self.epochs, limits.LEASE_SECONDS)
+        held = await self._store.renew(self._holder, dict(self.epochs), limits.LEASE_SECONDS)
         self._renewed_at = asked_at
         self.drop(set(self.epochs) - held)
         return limits.LEASE_RENEW_SECONDS

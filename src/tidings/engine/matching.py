@@ -38,6 +38,7 @@ class Tail:
         self._hinted = 0
         self._gaps: set[int] = set()
         self._behind = True
+        self._hints_first = True
         self._next_poll = 0.0
 
     def appended(self, hint: Appended) -> None:
@@ -55,10 +56,12 @@ class Tail:
 
         Whoever has worked all of it off calls `advance`; whoever couldn't calls `retreat`.
         """
-        joined = self._joined_hints()
+        due = self._behind or now >= self._next_poll
+        # In turns where the log is to be read too: hints of a busy bucket may never cease.
+        joined = self._joined_hints() if self._hints_first or not (due or self._gaps) else []
+        self._hints_first = not joined
         if joined:
             return joined
-        due = self._behind or now >= self._next_poll
         wanted = dict(self.positions)  # a reader's thread walks through it
         if not due:
             wanted = {b: tail for b, tail in wanted.items() if b in self._gaps}
@@ -148,9 +151,11 @@ class Matcher:
                 self._on_gone(gone)
             return
         known = self._subscriptions.get(webhook_id)
-        before = Before(known.enabled, known.endpoint) if known else Before(False, None)
+        before = known.before(tracked) if known else Before(False, None)
         subscription = self._subscriptions.put(tracked)
-        if known is None and tracked.start_position < header.position:
-            # It starts in the past (`start_at`): what lies between is news to its endpoint.
+        starts_in_the_past = tracked.start_position < tracked.created_position == header.position
+        if starts_in_the_past or subscription.matched_unsure:
+            # What lies between its beginning (`start_at`) and here is news to its endpoint; and
+            # where it isn't known what was matched, this entry's place is surely past all of it.
             self._on_match(subscription, header.position)
         self._on_change(subscription, before)

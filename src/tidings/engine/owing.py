@@ -14,7 +14,7 @@ import msgspec
 
 from tidings.domain import limits
 from tidings.domain.dispatch import Debt, DispatchState, ReadNote
-from tidings.domain.retry import LONGEST_WAIT_SECONDS, wait_before_retry
+from tidings.domain.retry import DAY_SECONDS, LONGEST_WAIT_SECONDS, wait_before_retry
 from tidings.engine.subscriptions import Before, Flight, Subscription, Written
 
 
@@ -33,10 +33,12 @@ def load(
     if debt is not None:
         subscription.matched = max(subscription.matched, debt.owed_through)
         subscription.debt = debt
-        subscription.debt_due = now + (debt.next_attempt_at - present).total_seconds()
+        wait = (debt.next_attempt_at - present).total_seconds()
+        # No wait is over a day: more is left only where the time of day was set back.
+        subscription.debt_due = now + min(wait, DAY_SECONDS)
         # While a debt stands, matches write nothing (D2): what this ping covers may be more than
         # `matched` says, and its plain id may have been seen for less.
-        subscription.renamed = True
+        subscription.matched_unsure = True
     subscription.written = Written(subscription.matched, subscription.notified, debt)
 
 
@@ -45,6 +47,7 @@ def match(subscription: Subscription, position: int, now: float) -> bool:
     if position <= subscription.matched:
         return False  # read again after a crash
     subscription.matched = position
+    subscription.matched_unsure = False
     if not subscription.enabled or subscription.debt is not None:
         return False
     subscription.owed = True
@@ -56,18 +59,18 @@ def match(subscription: Subscription, position: int, now: float) -> bool:
 def change(subscription: Subscription, before: Before, now: float) -> None:
     """Take up that notifications were switched, or go elsewhere.
 
-    Switching on pings at once if events wait. Another endpoint isn't held to the failures of the
-    one before it: what is owed goes there at once.
+    Switching on starts afresh, and pings at once if events wait. Another endpoint isn't held to the
+    failures of the one before it: what is owed goes there at once.
     """
     if not subscription.enabled:
         not_wanted(subscription)
     elif not before.enabled:
         subscription.debt = None
         subscription.slow = False
-        if subscription.matched > subscription.read:
-            subscription.owed = True
-        else:
+        subscription.owed = subscription.matched > subscription.read
+        if not subscription.owed:
             subscription.notified = subscription.matched
+            subscription.hold_from = None
     elif subscription.endpoint != before.endpoint:
         subscription.slow = False
         if subscription.debt is not None:
@@ -76,23 +79,31 @@ def change(subscription: Subscription, before: Before, now: float) -> None:
 
 
 def not_wanted(subscription: Subscription) -> None:
-    """Owe nothing: the webhook is not enabled. Collection goes on."""
+    """Owe nothing: the webhook is not enabled. Collection goes on.
+
+    A flight stays until it lands, so that its slot is given back once; it holds nothing back.
+    """
     subscription.owed = False
     subscription.debt = None
     subscription.hold_from = None
     subscription.follow_up_at = None
+    if subscription.flight is not None:
+        subscription.flight.hold_from = None
 
 
 def gone(subscription: Subscription) -> None:
-    """Want nothing more: the webhook was deleted, or its bucket is another holder's now.
-
-    A flight stays until it lands, so that its slot is given back once.
-    """
+    """Want nothing more: the webhook was deleted, or its bucket is another holder's now."""
     subscription.enabled = False
-    subscription.owed = False
-    subscription.debt = None
-    subscription.hold_from = None
-    subscription.follow_up_at = None
+    not_wanted(subscription)
+
+
+def found_disabled(subscription: Subscription) -> None:
+    """Send nothing: the row says so, and the tail hasn't come to its control entry yet.
+
+    That entry decides what is owed no more; until then nothing may be forgotten for good.
+    """
+    called_off(subscription)
+    subscription.enabled = False
 
 
 def note_read(subscription: Subscription, note: ReadNote, now: float) -> None:
@@ -131,7 +142,7 @@ def wanted_at(subscription: Subscription) -> float | None:
 
 def take_off(subscription: Subscription, now: float, next_reminder: Callable[[], int]) -> Flight:
     """Build the one attempt: it covers all that is matched now (D3 decides its name)."""
-    news = subscription.matched > subscription.notified and not subscription.renamed
+    news = subscription.matched > subscription.notified and not subscription.matched_unsure
     if news:
         subscription.reminder = None
     elif subscription.reminder is None:
@@ -156,7 +167,7 @@ def acknowledged(subscription: Subscription, now: float) -> None:
         return
     subscription.notified = max(subscription.notified, flight.covered)
     subscription.reminder = None
-    subscription.renamed = False
+    subscription.matched_unsure = False
     if subscription.debt is None:
         return
     if subscription.matched <= flight.covered:
@@ -177,7 +188,13 @@ def failed(
     draw: float,
     retry_after: float | None,
 ) -> None:
-    """Turn a failed attempt into the webhook's one debt, due by the schedule of contract 1.6."""
+    """Turn a failed attempt into the webhook's one debt, due by the schedule of contract 1.6.
+
+    A webhook that was disabled meanwhile is owed nothing.
+    """
+    if not subscription.enabled:
+        subscription.flight = None
+        return
     failures = (subscription.debt.failures if subscription.debt else 0) + 1
     # The end of the schedule is to disable; until that is built the longest wait repeats.
     wait = wait_before_retry(failures, draw, retry_after_seconds=retry_after)
@@ -218,9 +235,12 @@ def _owe(
 
 
 def called_off(subscription: Subscription) -> None:
-    """Put back what an attempt took off with: it was never judged by its endpoint."""
+    """Put back what an attempt took off with: it was never judged by its endpoint.
+
+    A webhook that was disabled meanwhile is owed nothing.
+    """
     flight, subscription.flight = subscription.flight, None
-    if flight is None:
+    if flight is None or not subscription.enabled:
         return
     subscription.last_started = None
     if subscription.debt is None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from tidings.domain import limits
 from tidings.domain.dispatch import ReadNote
 from tidings.ports import DispatchStore
@@ -29,8 +31,8 @@ class Reads:
         self._listeners.append(listener)
 
     def note_read(self, note: ReadNote) -> None:
-        """Take note of a page; of one webhook only the last is kept until it is written."""
-        self._notes[note.webhook_id] = note
+        """Take note of a page; of one webhook the last is kept, with the farthest position."""
+        self._keep(note, self._notes.get(note.webhook_id))
         for listener in self._listeners:
             listener(note)
 
@@ -41,6 +43,13 @@ class Reads:
             try:
                 await self._store.note_reads(list(notes.values()))
             except BaseException:
-                self._notes = notes | self._notes
+                newer, self._notes = self._notes, notes
+                for note in newer.values():
+                    self._keep(note, notes.get(note.webhook_id))
                 raise
         return limits.FLUSH_SECONDS
+
+    def _keep(self, note: ReadNote, before: ReadNote | None) -> None:
+        if before is not None and before.read_position > note.read_position:
+            note = replace(note, read_position=before.read_position)
+        self._notes[note.webhook_id] = note

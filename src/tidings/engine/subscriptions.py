@@ -35,7 +35,7 @@ class Flight:
 
 
 class Written(NamedTuple):
-    """What the database holds of a webhook's dispatch state, as far as is known."""
+    """What the database holds of a webhook's dispatch state."""
 
     matched: int
     notified: int
@@ -43,7 +43,10 @@ class Written(NamedTuple):
 
 
 class Before(NamedTuple):
-    """How a webhook's notifications stood before its row was read again."""
+    """How a webhook's notifications stood before its row was read again.
+
+    `enabled` says that they were on without a break until then.
+    """
 
     enabled: bool
     endpoint: int | None
@@ -52,10 +55,12 @@ class Before(NamedTuple):
 class Subscription:
     """A webhook as the dispatcher knows it. Times are the monotonic clock's seconds.
 
-    `matched` is the newest covered position, `notified` the newest acknowledged one. `hold_from`
-    is the oldest position that is matched, not acknowledged and not in a debt: it holds the
-    bucket's checkpoint back. `owed` says that a ping for news is due. `endpoint` is a hash of the
-    URL, to see that it changed.
+    `matched` is the newest covered position, `notified` the newest acknowledged one.
+    `matched_unsure` says that there may be newer ones: those that came while a debt stood, before
+    a crash. `hold_from` is the oldest position that is matched, not acknowledged and not in a
+    debt: it holds the bucket's checkpoint back. `owed` says that a ping for news is due.
+    `endpoint` is a hash of the URL, to see that it changed. `written` is None where a flush
+    failed: it may have been committed.
     """
 
     __slots__ = (
@@ -75,13 +80,14 @@ class Subscription:
         "last_token",
         "listed_by",
         "matched",
+        "matched_unsure",
         "notified",
         "origin",
         "owed",
         "queued",
         "read",
         "reminder",
-        "renamed",
+        "revision",
         "revisions",
         "slow",
         "solution",
@@ -97,6 +103,7 @@ class Subscription:
         self.account = tracked.account
         self.solution = tracked.solution
         self.matched = 0
+        self.matched_unsure = False
         self.notified = 0
         self.hold_from: int | None = None
         self.hold_since = 0.0
@@ -111,11 +118,18 @@ class Subscription:
         self.listed_by: str | None = None
         self.slow = False
         self.reminder: int | None = None
-        self.renamed = False
         self.queued = False
         self.timer: float | None = None
-        self.written = Written(0, 0, None)
+        self.written: Written | None = Written(0, 0, None)
         self.become(tracked)
+
+    def before(self, tracked: Tracked) -> Before:
+        """Say how this stood before `tracked`.
+
+        Where revisions were passed over nobody knows what they said: perhaps "off".
+        """
+        unbroken = tracked.revision <= self.revision + 1
+        return Before(self.enabled and unbroken, self.endpoint)
 
     def become(self, tracked: Tracked) -> None:
         """Take over what the webhook's row and revisions say now."""
@@ -123,6 +137,7 @@ class Subscription:
         self.origin = origin_of(tracked.url)
         self.endpoint = None if tracked.url is None else hash(tracked.url)
         self.start_position = tracked.start_position
+        self.revision = tracked.revision
         self.revisions: tuple[Revision, ...] = tracked.revisions
         self._rule: Rule = tracked.revisions[-1].rule
         self._rule_from = tracked.revisions[-1].from_position if len(tracked.revisions) > 1 else 0

@@ -137,7 +137,8 @@ def _revision(from_position: int, wanted: str, kinds: str) -> Revision:
 
 
 def _tracked(row: tuple[Any, ...], revisions: tuple[Revision, ...]) -> Tracked:
-    bucket, webhook_id, account, solution, enabled, url, revision, start, read, listed_by = row
+    bucket, webhook_id, account, solution, enabled, url, revision, *rest = row
+    start_position, created_position, read_position, listed_by = rest
     return Tracked(
         bucket=bucket,
         webhook_id=webhook_id,
@@ -147,7 +148,8 @@ def _tracked(row: tuple[Any, ...], revisions: tuple[Revision, ...]) -> Tracked:
         url=url,
         revision=revision,
         revisions=revisions,
-        start_position=start,
-        read_position=read,
+        start_position=start_position,
+        created_position=created_position,
+        read_position=read_position,
         listed_by=listed_by,
     )

@@ -96,7 +96,7 @@ DELETE FROM attempt WHERE bucket = ? AND webhook_id = ?
 -- One webhook as the dispatcher holds it, with how far it was read.
 SELECT
     webhook.bucket, webhook.webhook_id, webhook.account, webhook.solution, webhook.enabled,
-    webhook.url, webhook.revision, webhook.start_position,
+    webhook.url, webhook.revision, webhook.start_position, webhook.created_position,
     coalesce(reading.read_position, webhook.start_position), reading.listed_by
 FROM webhook
 LEFT JOIN reading
@@ -107,7 +107,7 @@ WHERE webhook.bucket = ? AND webhook.webhook_id = ?
 -- All webhooks of a bucket as the dispatcher holds them, with how far each was read.
 SELECT
     webhook.bucket, webhook.webhook_id, webhook.account, webhook.solution, webhook.enabled,
-    webhook.url, webhook.revision, webhook.start_position,
+    webhook.url, webhook.revision, webhook.start_position, webhook.created_position,
     coalesce(reading.read_position, webhook.start_position), reading.listed_by
 FROM webhook
 LEFT JOIN reading
