@@ -9,6 +9,7 @@ import pytest
 
 from tests.api.installation import Installation
 from tidings.api.smartsuite import PREFIX
+from tidings.domain.key import hash_key
 from tidings.domain.kinds import Kind
 from tidings.testing.clock import ManualClock
 
@@ -71,6 +72,20 @@ async def test_a_webhook_deleted_meanwhile_ends_the_wait(installation: Installat
     await installation.call("DeleteWebhook", {"webhook_id": webhook["webhook_id"]})
     answer = await wait.answer()
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_a_key_revoked_meanwhile_is_shown_no_event(
+    installation: Installation, clock: ManualClock
+) -> None:
+    wait = Wait(installation, await installation.new_webhook())
+    assert not await wait.is_over()
+    key = await installation.storage.keys.find(hash_key(installation.key))
+    assert key is not None
+    await installation.storage.keys.revoke(key.key_id, clock.now())
+    await installation.publish()
+    answer = await wait.answer()
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert installation.notes == []
 
 
 async def test_a_filter_changed_meanwhile_is_waited_by(installation: Installation) -> None:

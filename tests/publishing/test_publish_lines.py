@@ -17,6 +17,7 @@ from tidings.domain.limits import (
     NDJSON_CHUNK_LINES,
     NDJSON_OVERLOAD_TRIES,
 )
+from tidings.domain.log_entry import Append, Receipt
 from tidings.errors import LogOverloaded, StorageUnavailable
 from tidings.testing.clock import ManualClock
 
@@ -290,6 +291,23 @@ async def test_each_piece_of_a_stream_has_its_own_deadline(
     assert answer.status == 400
     assert f"{BODY_SECONDS:.0f} seconds" in answer.json["detail"]
     assert await platform.events() == []
+
+
+async def test_a_key_revoked_in_the_midst_of_a_stream_stops_it_there(
+    platform: Platform, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, keys = platform.log.append, platform.storage.keys
+
+    async def append_and_revoke(chunk: Append) -> Receipt:
+        receipt = await append(chunk)
+        (key,) = await keys.list(None)
+        await keys.revoke(key.key_id, clock.now())
+        return receipt
+
+    monkeypatch.setattr(platform.log, "append", append_and_revoke)
+    answer = await platform.stream([ndjson([change]) for change in numbered(2_500)])
+    assert (answer.status, answer.json["lines"]) == (401, CHUNK)
+    assert await platform.records() == ids(CHUNK)
 
 
 async def test_gzip_is_unpacked_as_it_comes_and_a_cut_end_is_told(platform: Platform) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import msgspec
 from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
@@ -54,7 +56,7 @@ class ChangesEndpoint(ProblemBoundary):
             raise InvalidArgument("solution_id", "solution_id is required in the query")
         receipt = await self._publisher.publish_lines(
             account,
-            read_pieces(scope, receive, self._clock),
+            self._while_the_key_lives(scope, read_pieces(scope, receive, self._clock)),
             solution=solution,
             source=query.get("source"),
             handler=query.get("handler"),
@@ -68,6 +70,14 @@ class ChangesEndpoint(ProblemBoundary):
         if problem.status == 500:
             log_failure(receipt.stopped, scope)
         await respond_problem(send, problem, _shown(receipt))
+
+    async def _while_the_key_lives(
+        self, scope: Scope, pieces: AsyncIterator[bytes]
+    ) -> AsyncIterator[bytes]:
+        """Pass a stream on; it may last for days, and a revoked key is heeded at once (3.1)."""
+        async for piece in pieces:
+            await self._authenticator.authenticate(scope, Role.PUBLISHER)
+            yield piece
 
 
 def _idempotency_key(scope: Scope) -> str | None:

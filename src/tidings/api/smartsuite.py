@@ -97,7 +97,10 @@ class SmartSuite:
             return await self._methods[method](principal, message)
         wish = read_event_list_wish(message)
         if wish.wait_seconds:
-            return await self._list_unless_gone(principal, wish, receive)
+            listed = await self._list_unless_gone(principal, wish, receive)
+            # A key that was revoked meanwhile is shown nothing any more (contract 3.1).
+            await self._authenticator.authenticate(scope, Role.SUBSCRIBER)
+            return listed
         return await self._listing.list(principal.account, principal.key_id, wish)
 
     async def _list_unless_gone(
