@@ -68,6 +68,16 @@ def test_a_page_size_that_is_no_whole_number_is_refused_by_name(page_size: Any) 
     assert refused.value.argument == "page_size"
 
 
+def test_numbers_that_no_float_holds_are_refused_by_name_and_ignored_elsewhere() -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        read_event_list_wish(parse_message(b'{"webhook_id":"w","page_size":1e400}'))
+    assert refused.value.argument == "page_size"
+    wish = read_event_list_wish(parse_message(b'{"webhook_id":"w","mood":[-1e400]}'))
+    assert wish.webhook_id == "w"
+    with pytest.raises(MalformedRequest, match="out of range"):
+        parse_message(b'{"webhook_id":"w","page_size":%b}' % (b"9" * 10_000))
+
+
 @pytest.mark.parametrize("page_token", [None, ""])
 def test_an_empty_page_token_means_the_beginning(page_token: str | None) -> None:
     assert read_event_list_wish(parse_message(listing(page_token=page_token))).token is None

@@ -100,7 +100,8 @@ def _explained(text: str) -> RequestError:
         return InvalidArgument(argument, f"{argument} is required")
     what = _NAMED.sub(lambda name: _json_names(name[1]), what)
     what = what[:1].lower() + what[1:]
-    if not place:
+    if not place or place.startswith("["):
+        # No member, or one that msgspec doesn't name: a number of thousands of digits in it.
         return MalformedRequest(f"the JSON is wrong: {what}")
     return InvalidArgument(place, f"{place}: {what}")
 

@@ -17,7 +17,9 @@ from tidings.domain.json_text import check_json_text, decode_json
 from tidings.domain.limits import ID_LENGTH, JSON_DEPTH
 from tidings.errors import InvalidArgument
 
-_DECODER = msgspec.json.Decoder(dict[str, Any])
+_DECODER = msgspec.json.Decoder(dict[str, Any], float_hook=float)
+"""With Python's own float `1e400` is infinite, and refused under its name, or ignored without one
+of ours, where msgspec's would refuse the whole body."""
 _MAX_DIGITS = 19
 """Digits of a 64-bit number; a longer one means the same as the greatest."""
 
@@ -110,8 +112,7 @@ class Message:
 def parse_message(raw: bytes) -> Message:
     """Read a request's body; an empty one is `{}` (contract 1.2).
 
-    Raises MalformedRequest for what is no JSON object, no UTF-8 or too deep, InvalidArgument for
-    a number that no number of ours can be.
+    Raises MalformedRequest for what is no JSON object, no UTF-8 or too deep.
     """
     if not raw.strip():
         return Message({})
