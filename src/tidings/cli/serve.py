@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 from tidings.cli.logs import configure_logs
 from tidings.cli.options import with_settings
 from tidings.cli.output import note
 from tidings.config import Settings
+
+_SWITCH_SECONDS = 0.0005
 
 
 @with_settings(
@@ -36,4 +40,7 @@ def serve(settings: Settings) -> None:
     from tidings.cli.server import run_server
 
     configure_logs(settings.log_level, settings.log_format)
+    # The log's writer is a thread that asks for the interpreter's lock at each statement. With
+    # CPython's 5 ms a busy event loop held appends up for seconds (p99 3 s, with 0.5 ms 0.18 s).
+    sys.setswitchinterval(_SWITCH_SECONDS)
     uvloop.run(run_server(settings, lambda url: note(f"tidings is listening on {url}")))
