@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,14 +81,20 @@ class Installation:
         body: Any = None,
         *,
         key: str | None = None,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     ) -> httpx.Response:
-        """Call a method of the service as the vendor's examples do; `body` may be bytes."""
-        sent = {
+        """Call a method of the service as the vendor's examples do; `body` may be bytes.
+
+        `headers` as a mapping stand in for the usual ones, as pairs they come beside them.
+        """
+        usual = {
             "Authorization": f"Token {self.key if key is None else key}",
             "Content-Type": "application/json",
-            **(headers or {}),
         }
+        if isinstance(headers, Mapping):
+            sent = [*(usual | dict(headers)).items()]
+        else:
+            sent = [*usual.items(), *headers]
         content = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
         transport = httpx.ASGITransport(app=self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://tidings.test") as client:

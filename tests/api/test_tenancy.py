@@ -75,6 +75,23 @@ async def test_an_account_id_that_is_not_the_keys_is_not_found(
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
+@pytest.mark.parametrize("accounts", [("another", ACCOUNT), (ACCOUNT, "another")])
+async def test_an_account_id_beside_the_keys_own_is_not_found(
+    installation: Installation, accounts: tuple[str, str]
+) -> None:
+    headers = [("ACCOUNT-ID", account) for account in accounts]
+    answer = await installation.post("ListWebhooks", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_a_second_key_does_not_take_the_place_of_the_first(
+    installation: Installation,
+) -> None:
+    headers = [("Authorization", f"Token {installation.key}")]
+    answer = await installation.post("ListWebhooks", key="tdg_nobody", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+
+
 async def test_the_keys_own_account_id_is_fine(installation: Installation) -> None:
     answer = await installation.post("ListWebhooks", headers={"ACCOUNT-ID": ACCOUNT})
     assert answer.status_code == 200

@@ -79,14 +79,20 @@ class Authenticator:
 
 
 def _headers(scope: Scope) -> tuple[str, str]:
-    """Return the Authorization and ACCOUNT-ID headers; empty where there is none."""
-    authorization = account = b""
+    """Return the Authorization and ACCOUNT-ID headers; empty where there is none.
+
+    One that comes twice is the list of both (RFC 9110 5.2), which is no key and no account: no
+    second one can take the first one's place unseen.
+    """
+    authorization: list[bytes] = []
+    account: list[bytes] = []
     for name, value in scope["headers"]:
         if name == b"authorization":
-            authorization = value
+            authorization.append(value)
         elif name == b"account-id":
-            account = value
-    return authorization.decode("latin-1"), account.decode("utf-8", "replace").strip()
+            account.append(value)
+    accounts = b", ".join(account).decode("utf-8", "replace").strip()
+    return b", ".join(authorization).decode("latin-1"), accounts
 
 
 def _key_text(authorization: str) -> str:
