@@ -22,6 +22,7 @@ from tidings.domain.limits import RPC_BODY_BYTES
 from tidings.domain.proto_json import Message, parse_message
 from tidings.domain.webhook_messages import (
     EventListWish,
+    print_rotation,
     print_webhook,
     read_event_list_wish,
     read_webhook_id,
@@ -60,6 +61,7 @@ class SmartSuite:
             "ListWebhooks": self._list,
             "UpdateWebhook": self._update,
             "DeleteWebhook": self._delete,
+            "RotateSecret": self._rotate_secret,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,6 +145,11 @@ class SmartSuite:
     async def _delete(self, principal: Principal, message: Message) -> dict[str, Any]:
         await self._webhooks.delete(principal.account, read_webhook_id(message))
         return {}
+
+    async def _rotate_secret(self, principal: Principal, message: Message) -> dict[str, Any]:
+        webhook_id = read_webhook_id(message)
+        webhook = await self._webhooks.rotate_secret(principal.account, principal.name, webhook_id)
+        return print_rotation(webhook)
 
 
 async def _disconnected(receive: Receive) -> None:

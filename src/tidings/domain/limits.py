@@ -94,6 +94,9 @@ FILTER_APPLICATIONS = 100
 FILTER_FIELDS = 500
 """Fields that a filter may name."""
 
+ROTATION_HOURS = 24
+"""After a rotation the secret before signs too for so long: receivers have a day (contract 1.4)."""
+
 # --- dispatch (contract 1.6; mechanics D1 to D7) ----------------------------------------------
 
 TAIL_HEADERS = 2_000

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from tidings.domain.address import AddressPolicy, parse_endpoint
 from tidings.domain.buckets import bucket_of, new_webhook_id
-from tidings.domain.limits import LOG_DAYS
+from tidings.domain.limits import LOG_DAYS, ROTATION_HOURS
 from tidings.domain.signing import SECRET_BYTES, new_secret
 from tidings.domain.webhook import DisabledReason, Notifications, Stamp, Webhook
 from tidings.domain.webhook_messages import URL_ARGUMENT, NotificationWish, WebhookWish
@@ -99,6 +99,21 @@ def changed_notifications(
         raise _required(URL_ARGUMENT)
     parse_endpoint(url, policy, argument=URL_ARGUMENT)
     return Notifications(enabled=True, url=url)
+
+
+def rotated_webhook(webhook: Webhook, stamp: Stamp, entropy: bytes) -> Webhook:
+    """Return `webhook` with a new signing secret; the one before signs too, for a day more.
+
+    Of a rotation within that day the oldest secret signs no more (contract 1.4, 1.6). `entropy`
+    is `SECRET_BYTES` long.
+    """
+    return replace(
+        webhook,
+        secret=new_secret(entropy),
+        previous_secret=webhook.secret,
+        previous_secret_expires_at=stamp.at + timedelta(hours=ROTATION_HOURS),
+        updated=stamp,
+    )
 
 
 def _check_start_at(start_at: datetime | None, now: datetime) -> None:

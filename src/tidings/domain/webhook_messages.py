@@ -88,7 +88,7 @@ def read_webhook_wish(request: Message) -> WebhookWish:
 
 
 def read_webhook_id(request: Message) -> str:
-    """Read the `webhook_id` of a GetWebhook or DeleteWebhook; raises InvalidArgument."""
+    """Read the `webhook_id` of a request that names just that; raises InvalidArgument."""
     return request.required_text("webhook_id")
 
 
@@ -238,3 +238,13 @@ def _print_notifications(status: Notifications) -> dict[str, Any]:
         "last_error": status.last_error,
     }
     return {"disabled": {name: value for name, value in told.items() if value is not None}}
+
+
+def print_rotation(webhook: Webhook) -> dict[str, str]:
+    """Return RotateSecret's answer for the webhook that it made (contract 1.4)."""
+    if webhook.previous_secret_expires_at is None:
+        raise AssertionError("a rotation without an end")
+    return {
+        "signing_secret": webhook.secret,
+        "previous_expires_at": format_instant(webhook.previous_secret_expires_at),
+    }

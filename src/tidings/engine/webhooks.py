@@ -6,13 +6,19 @@ looked up where the request itself says so (mechanics T1).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from tidings.domain.address import AddressPolicy
 from tidings.domain.buckets import bucket_of_webhook
-from tidings.domain.registration import WEBHOOK_ENTROPY_BYTES, changed_webhook, new_webhook
+from tidings.domain.registration import (
+    WEBHOOK_ENTROPY_BYTES,
+    changed_webhook,
+    new_webhook,
+    rotated_webhook,
+)
+from tidings.domain.signing import SECRET_BYTES
 from tidings.domain.webhook import Stamp, Webhook
 from tidings.domain.webhook_messages import WebhookListWish, WebhookWish
 from tidings.errors import InvalidArgument, NotFound, RevisionConflict, Unavailable
@@ -68,26 +74,43 @@ class Webhooks:
         return WebhookPage(page, page[-1].webhook_id if len(found) > len(page) else None)
 
     async def update(self, account: str, by: str, wish: WebhookWish) -> Webhook:
-        """Change a webhook; return it as it is stored. Raises InvalidArgument, NotFound.
-
-        The row is read, decided upon and written by its revision, and all of it again where
-        somebody was faster; Unavailable if that never ends.
-        """
+        """Change a webhook; return it as it is stored. Raises InvalidArgument, NotFound."""
         if not wish.webhook_id:
             raise InvalidArgument("webhook.webhook_id", "webhook.webhook_id is required")
         _check_account(account, wish)
+
+        def change(webhook: Webhook) -> Webhook:
+            return changed_webhook(webhook, wish, self._stamp(by), self._policy)
+
+        return await self._change(account, wish.webhook_id, change)
+
+    async def rotate_secret(self, account: str, by: str, webhook_id: str) -> Webhook:
+        """Give a webhook a new signing secret; the last signs too for a day. Raises NotFound."""
+        entropy = self._clock.entropy(SECRET_BYTES)
+
+        def change(webhook: Webhook) -> Webhook:
+            return rotated_webhook(webhook, self._stamp(by), entropy)
+
+        return await self._change(account, webhook_id, change)
+
+    async def delete(self, account: str, webhook_id: str) -> None:
+        """Delete a webhook, and with it what it could list. Raises NotFound."""
+        await self._store.delete(await self.get(account, webhook_id))
+
+    async def _change(
+        self, account: str, webhook_id: str, change: Callable[[Webhook], Webhook]
+    ) -> Webhook:
+        """Read a row, decide upon it and write it by its revision; again where others were faster.
+
+        Unavailable if that never ends.
+        """
         for _ in range(_UPDATE_TRIES):
-            webhook = await self.get(account, wish.webhook_id)
-            changed = changed_webhook(webhook, wish, self._stamp(by), self._policy)
+            changed = change(await self.get(account, webhook_id))
             try:
                 return await self._store.update(changed)
             except RevisionConflict:
                 continue
         raise Unavailable("this webhook is being changed by others; try again")
-
-    async def delete(self, account: str, webhook_id: str) -> None:
-        """Delete a webhook, and with it what it could list. Raises NotFound."""
-        await self._store.delete(await self.get(account, webhook_id))
 
     def _stamp(self, by: str) -> Stamp:
         return Stamp(by, self._clock.now())
