@@ -51,6 +51,8 @@ class Reader:
             "PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(folder),
             "TIDINGS_PORT": self.ports["8080"],
+            # A test reads faster than a person.
+            "TIDINGS_REQUESTS_PER_SECOND": "1000",
             "TIDINGS_URL": f"http://127.0.0.1:{self.ports['8080']}",
         }
         if shutil.which("curl") is None:

@@ -61,6 +61,16 @@ class Settings(BaseSettings):
         limits.CONNECTIONS,
         description="Open client connections; a request on one more is answered 503.",
     )
+    requests_per_second: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        limits.REQUESTS_PER_SECOND,
+        description="Requests of one key to the webhook service within any second; a key that "
+        "asks more often is refused for 30 s.",
+    )
+    publish_requests_per_second: Annotated[int | None, Field(ge=1, le=100_000)] = Field(
+        None,
+        description="Requests of one key to publishing within any second; without it there is "
+        "no limit.",
+    )
     sends: Annotated[int, Field(ge=1, le=10_000)] = Field(
         limits.SENDS, description="Pings in flight at a time."
     )

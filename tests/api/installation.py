@@ -156,8 +156,13 @@ class Installation:
 
 
 @asynccontextmanager
-async def installed(folder: Path, clock: Clock) -> AsyncIterator[Installation]:
-    """Open an installation on a new database, with one subscriber's key of ACCOUNT."""
+async def installed(
+    folder: Path, clock: Clock, *, requests_per_second: int = 1_000
+) -> AsyncIterator[Installation]:
+    """Open an installation on a new database, with one subscriber's key of ACCOUNT.
+
+    A key may ask more often than by contract, since most tests ask in no time at all.
+    """
     database = f"sqlite:///{folder / 'tidings.db'}"
     await migrate(database)
     storage = await open_storage(database, clock, serve=True)
@@ -171,6 +176,7 @@ async def installed(folder: Path, clock: Clock) -> AsyncIterator[Installation]:
         listing=listing,
         authenticator=authenticator,
         clock=clock,
+        requests_per_second=requests_per_second,
     )
     installation = Installation(storage, clock, arrivals, authenticator, listing, app, notes)
     installation.key = await installation.new_key()

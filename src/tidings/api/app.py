@@ -21,7 +21,9 @@ from tidings.api.applications import ApplicationsEndpoint
 from tidings.api.auth import Authenticator
 from tidings.api.changes import ChangesEndpoint
 from tidings.api.health import Readiness, ReadinessCheck, live
+from tidings.api.metering import publish_meter
 from tidings.api.smartsuite import PREFIX, SmartSuite
+from tidings.domain.limits import REQUESTS_PER_SECOND
 from tidings.engine.listing import Listing
 from tidings.engine.publish import Publisher
 from tidings.engine.webhooks import Webhooks
@@ -38,6 +40,10 @@ class Engine:
     authenticator: Authenticator
     storage: Storage
     clock: Clock
+    requests_per_second: int = REQUESTS_PER_SECOND
+    """Of one key, to the webhook service."""
+    publish_requests_per_second: int | None = None
+    """Of one key, to `/v1/changes` and `/v1/applications` together; None: as many as it likes."""
     readiness: Sequence[ReadinessCheck] = ()
     """What else than the storage must be well for `/readyz`."""
 
@@ -56,13 +62,15 @@ class _App:
             listing=engine.listing,
             authenticator=authenticator,
             clock=clock,
+            requests_per_second=engine.requests_per_second,
         )
+        meter = publish_meter(engine.publish_requests_per_second, clock)
         self._busy: dict[tuple[str, str], ASGIApp] = {
-            ("POST", "/v1/changes"): ChangesEndpoint(publisher, authenticator, clock),
+            ("POST", "/v1/changes"): ChangesEndpoint(publisher, authenticator, clock, meter),
             ("GET", "/healthz"): live,
             ("GET", "/readyz"): Readiness(engine.storage, clock, engine.readiness),
         }
-        applications = ApplicationsEndpoint(publisher, authenticator, clock)
+        applications = ApplicationsEndpoint(publisher, authenticator, clock, meter)
         self._rest = _router({("POST", "/v1/applications"): applications, **self._busy})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 import msgspec
 from starlette.types import Scope
 
+from tidings.api.metering import Count
 from tidings.domain.key import Role, hash_key, may
 from tidings.domain.limits import FLUSH_SECONDS
 from tidings.errors import NotFound, PermissionDenied, Unauthenticated
@@ -45,17 +46,25 @@ class Authenticator:
         self._used_at: dict[str, datetime] = {}
         self.wake = asyncio.Event()
 
-    async def authenticate(self, scope: Scope, needed: Role) -> Principal:
+    async def authenticate(
+        self, scope: Scope, needed: Role, count: Count | None = None
+    ) -> Principal:
         """Return whose key the request carries.
 
-        Every request asks the store, so a revoked key is refused at once (contract 3.1). Raises
-        Unauthenticated (no key, an unknown or a revoked one), PermissionDenied (the key's role
-        doesn't include `needed`), NotFound (ACCOUNT-ID names another account; T1).
+        Every request asks the store, so a revoked key is refused at once (contract 3.1). A key
+        that is found is counted before anything else is judged; what carries none is never
+        counted, so that strangers make nothing grow.
+
+        Raises Unauthenticated (no key, an unknown or a revoked one), what `count` raises,
+        PermissionDenied (the key's role doesn't include `needed`), NotFound (ACCOUNT-ID names
+        another account; T1).
         """
         authorization, account = _headers(scope)
         key = await self._keys.find(hash_key(_key_text(authorization)))
         if key is None:
             raise Unauthenticated("this API key doesn't exist or is revoked")
+        if count is not None:
+            count(key.key_id)
         self._used_at[key.key_id] = self._clock.now()
         if not may(key.role, needed):
             raise PermissionDenied(f"this needs a key of the role {needed}; yours is {key.role}")

@@ -10,8 +10,9 @@ from starlette.types import Receive, Scope, Send
 
 from tidings.api.auth import Authenticator
 from tidings.api.body import header, media_type, read_body, read_pieces
+from tidings.api.metering import Meter
 from tidings.api.problem import Problem, ProblemBoundary, log_failure, problem_of, respond_problem
-from tidings.api.responses import respond
+from tidings.api.responses import Answering, respond
 from tidings.domain.key import Role
 from tidings.domain.limits import IDEMPOTENCY_KEY_LENGTH, PUBLISH_BODY_BYTES
 from tidings.engine.line_stream import LinesReceipt
@@ -28,22 +29,30 @@ _LINE_DIGITS = 15
 class ChangesEndpoint(ProblemBoundary):
     """The ASGI endpoint for publishing; routes and methods are the app's."""
 
-    def __init__(self, publisher: Publisher, authenticator: Authenticator, clock: Clock) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        authenticator: Authenticator,
+        clock: Clock,
+        meter: Meter | None = None,
+    ) -> None:
         self._publisher = publisher
         self._authenticator = authenticator
         self._clock = clock
+        self._meter = meter
 
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, answering: Answering) -> None:
         """Publish what the request carries into the key's account."""
-        principal = await self._authenticator.authenticate(scope, Role.PUBLISHER)
+        count = None if self._meter is None else self._meter.of(answering)
+        principal = await self._authenticator.authenticate(scope, Role.PUBLISHER, count)
         key = _idempotency_key(scope)
         sent_as = media_type(scope)
         if sent_as == _JSON:
             body = await read_body(scope, receive, self._clock, max_bytes=PUBLISH_BODY_BYTES)
             receipt = await self._publisher.publish(principal.account, body, key)
-            await respond(send, 200, msgspec.json.encode(receipt))
+            await respond(answering, 200, msgspec.json.encode(receipt))
         elif sent_as == _NDJSON:
-            await self._answer_lines(principal.account, key, scope, receive, send)
+            await self._answer_lines(principal.account, key, scope, receive, answering)
         else:
             raise UnsupportedMediaType(f"Content-Type must be {_JSON} or {_NDJSON}")
 

@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import msgspec
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from tidings import errors, telemetry
-from tidings.api.responses import respond
+from tidings.api.responses import Answering, respond
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:tidings:problem:"
@@ -112,25 +112,19 @@ class ProblemBoundary(ABC):
     """An ASGI endpoint whose errors are answered as problems; subclasses say `answer`."""
 
     @abstractmethod
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, answering: Answering) -> None:
         """Answer one request; any error that is raised before the answer begins is told."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
-        begun = False
-
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
+        answering = Answering(send)
         try:
-            await self.answer(scope, receive, watched)
+            await self.answer(scope, receive, answering)
         except Exception as error:
             problem = problem_of(error)
             if problem is _INTERNAL:
                 log_failure(error, scope)
-            if begun:
+            if answering.begun:
                 # Half an answer can't be mended; the server cuts the connection.
                 raise
-            await respond_problem(send, problem)
+            await respond_problem(answering, problem)

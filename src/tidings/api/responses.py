@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from starlette.types import Send
+from starlette.types import Message, Send
+
+
+class Answering:
+    """The way to send one answer, which gets headers that were decided upon before it began."""
+
+    def __init__(self, send: Send) -> None:
+        self.begun = False
+        self.headers: list[tuple[bytes, bytes]] = []
+        self._send = send
+
+    async def __call__(self, message: Message) -> None:
+        """Send a message of ASGI on."""
+        if self.headers and not self.begun:
+            message = {**message, "headers": [*message["headers"], *self.headers]}
+        self.begun = True
+        await self._send(message)
 
 
 async def respond(

@@ -15,10 +15,11 @@ from starlette.types import Receive, Scope, Send
 
 from tidings.api.auth import Authenticator, Principal
 from tidings.api.body import read_body
-from tidings.api.responses import respond
+from tidings.api.metering import Count, service_meter
+from tidings.api.responses import Answering, respond
 from tidings.api.twirp import respond_bad_route, respond_twirp_error
 from tidings.domain.key import Role
-from tidings.domain.limits import RPC_BODY_BYTES
+from tidings.domain.limits import REQUESTS_PER_SECOND, RPC_BODY_BYTES
 from tidings.domain.proto_json import Message, parse_message
 from tidings.domain.webhook_messages import (
     EventListWish,
@@ -49,7 +50,9 @@ class SmartSuite:
         listing: Listing,
         authenticator: Authenticator,
         clock: Clock,
+        requests_per_second: int = REQUESTS_PER_SECOND,
     ) -> None:
+        self._meter = service_meter(requests_per_second, clock)
         self._webhooks = webhooks
         self._listing = listing
         self._authenticator = authenticator
@@ -76,22 +79,26 @@ class SmartSuite:
 
     async def _answer(self, method: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a method of the service; a page counts as read once it is written (D1)."""
+        answering = Answering(send)
         try:
-            answer = await self._run(method, scope, receive)
+            answer = await self._run(method, scope, receive, self._meter.of(answering))
         except Exception as error:  # noqa: BLE001 - logged and told there
-            await respond_twirp_error(scope, send, error)
+            await respond_twirp_error(scope, answering, error)
         else:
             if isinstance(answer, Listed):
-                await respond(send, 200, answer.body)
+                await respond(answering, 200, answer.body)
                 self._listing.written(answer)
             elif answer is not None:
-                await respond(send, 200, msgspec.json.encode(answer))
+                await respond(answering, 200, msgspec.json.encode(answer))
 
     async def _run(
-        self, method: str, scope: Scope, receive: Receive
+        self, method: str, scope: Scope, receive: Receive, count: Count
     ) -> Listed | dict[str, Any] | None:
-        """Return a method's answer; None where nobody is there any more to have it."""
-        principal = await self._authenticator.authenticate(scope, Role.SUBSCRIBER)
+        """Return a method's answer; None where nobody is there any more to have it.
+
+        A request is counted before its body is read, and once, however long it waits (1.8).
+        """
+        principal = await self._authenticator.authenticate(scope, Role.SUBSCRIBER, count)
         _check_content_type(scope)
         raw = await read_body(scope, receive, self._clock, max_bytes=RPC_BODY_BYTES)
         message = parse_message(raw)

@@ -18,6 +18,8 @@ _SWITCH_SECONDS = 0.0005
     "port",
     "dev",
     "connections",
+    "requests_per_second",
+    "publish_requests_per_second",
     "sends",
     "drain_seconds",
     "ca_file",

@@ -94,6 +94,8 @@ class _Server:
                 authenticator=self._authenticator,
                 storage=storage,
                 clock=clock,
+                requests_per_second=settings.requests_per_second,
+                publish_requests_per_second=settings.publish_requests_per_second,
                 readiness=(self._dispatching,),
             )
         )

@@ -163,6 +163,13 @@ DNS_ADDRESSES = 8
 OWN_ADDRESSES_SECONDS = 60.0
 """How long the list of this host's addresses is believed; interfaces come and go rarely."""
 
+# --- how often a key may ask (contract 1.8) -------------------------------------------------------
+
+REQUESTS_PER_SECOND = 5
+"""Requests of one key to the webhook service within any 1,000 ms; one more begins the penalty."""
+PENALTY_SECONDS = 30.0
+"""For which every request of a key is refused that asked more often. It isn't lengthened."""
+
 # --- requests -------------------------------------------------------------------------------
 
 BODY_SECONDS = 30.0
