@@ -73,6 +73,7 @@ class Writer:
         self._announce = announce
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._turn: list[_Waiting] = []
         self._waiting = 0
         self._waiting_bytes = 0
         self._closed = False
@@ -106,6 +107,7 @@ class Writer:
         """Commit what is queued, then end the thread. A second call waits for the first."""
         if not self._closed:
             self._closed = True
+            self._hand_over()
             self._queue.put(None)
         await self._ended.wait()
 
@@ -117,8 +119,17 @@ class Writer:
         future: asyncio.Future[T] = self._loop.create_future()
         self._waiting += 1
         self._waiting_bytes += size
-        self._queue.put(_Waiting(write, append, size, future))
+        if not self._turn:
+            # What one turn of the loop brings goes over together: the first write alone would wake
+            # the thread, which would commit it alone, and take the interpreter from the others.
+            self._loop.call_soon(self._hand_over)
+        self._turn.append(_Waiting(write, append, size, future))
         return await future
+
+    def _hand_over(self) -> None:
+        for waiting in self._turn:
+            self._queue.put(waiting)
+        self._turn.clear()
 
     def _settle(self, group: Sequence[_Waiting], appended: Sequence[Appended]) -> None:
         for stretch in appended:
