@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -26,15 +27,24 @@ class SqliteKeyStore:
     def __init__(self, writer: Writer, readers: Readers) -> None:
         self._writer = writer
         self._readers = readers
+        self._found: dict[bytes, ApiKey | None] = {}
+        """What was looked up in this turn of the event loop."""
 
     async def create(self, key: ApiKey) -> None:
         """Store a key. Raises AlreadyExists if the account has a living key of this name."""
         await self._writer.run(partial(_create_key, key=key))
 
     async def find(self, key_hash: bytes) -> ApiKey | None:
-        """Return the living key with this hash: read anew each time, so a revocation by another
-        process is heeded at once."""
-        return self._readers.at_once(_find_key, key_hash)
+        """Return the living key with this hash: read anew in each turn of the event loop, so that
+        a revocation by another process is heeded at once.
+
+        The requests of one turn share one look: they had all come in before it.
+        """
+        if not self._found:
+            asyncio.get_running_loop().call_soon(self._found.clear)
+        if key_hash not in self._found:
+            self._found[key_hash] = self._readers.at_once(_find_key, key_hash)
+        return self._found[key_hash]
 
     async def list(self, account: str | None) -> Sequence[ApiKey]:
         """Return keys, also revoked ones, of one account or of all, oldest first."""
