@@ -71,7 +71,7 @@ def batch_entries(batch: Batch, changes: Sequence[Change], made: Iterator[str]) 
         _quoted(batch.source),
         _quoted(batch.handler),
     )
-    sizes = Counter([change.change_id for change in changes])
+    sizes = Counter([change.change_id for change in changes if change.change_id is not None])
     entries = []
     for change in changes:
         change_id = change.change_id

@@ -20,8 +20,7 @@ def from_milliseconds(milliseconds: int) -> datetime:
 
 def format_instant(instant: datetime) -> str:
     """Print an instant as the contract does: `2023-06-21T21:14:06.263Z` (contract 1.3)."""
-    utc = instant.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def format_second(instant: datetime) -> str:
