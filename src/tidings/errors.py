@@ -19,6 +19,7 @@
     ├── Unavailable                  ours, and it passes: try again after `retry_after_seconds`
     │   ├── LogOverloaded            the log can't keep up
     │   └── StorageUnavailable       the database can't be read or written now
+    │       └── ClockAhead           its clock runs too far ahead to append by it
     ├── StorageFault                 the operator's: it doesn't pass by itself
     │   ├── DatabaseInUse            another server holds the file
     │   ├── DatabaseCorrupted        not a database, or a damaged one
@@ -121,6 +122,10 @@ class LogOverloaded(Unavailable):
 
 class StorageUnavailable(Unavailable):
     """The database can't be read or written now (locked, full, connection lost)."""
+
+
+class ClockAhead(StorageUnavailable):
+    """The clock has jumped too far ahead: positions given by it couldn't be taken back (L8)."""
 
 
 class StorageFault(TidingsError):

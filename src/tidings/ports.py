@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -26,7 +26,9 @@ from tidings.domain.dispatch import (
 )
 from tidings.domain.filter import Revision
 from tidings.domain.key import ApiKey
+from tidings.domain.lifecycle import Step
 from tidings.domain.log_entry import Append, Appended, Header, Page, PageQuery, Receipt
+from tidings.domain.sweep import MoveBatch, SweepTime
 from tidings.domain.webhook import Webhook
 
 
@@ -157,14 +159,50 @@ class DispatchStore(Protocol):
         Rows of webhooks that are gone are left out silently.
         """
 
-    async def note_reads(self, notes: Sequence[ReadNote]) -> None:
-        """Store when and how far webhooks were listed. Never moves either back."""
+    async def note_reads(self, notes: Sequence[ReadNote]) -> Sequence[str]:
+        """Store when and how far webhooks were listed. Never moves either back.
+
+        Those that had left their first stage are led back to it, each with a control entry; their
+        ids are returned (contract 1.7).
+        """
 
     async def add_attempts(self, attempts: Sequence[Attempt]) -> None:
         """Add to the log of attempts, in one batch."""
 
     async def attempts_of(self, bucket: int, webhook_id: str, limit: int) -> Sequence[Attempt]:
         """Return a webhook's newest attempts, newest first."""
+
+
+class LifecycleStore(Protocol):
+    """The time that sweeps keep, and what it does to webhooks (contract 1.7; mechanics L8, P7)."""
+
+    async def time(self) -> SweepTime:
+        """Return the time that the last sweep stored, and the database's clock now."""
+
+    async def keep_time(self, last: SweepTime, paused: timedelta) -> bool:
+        """Store `last.now` as this sweep's time, and the pauses in all; durable when it returns.
+
+        False where another sweep has stored its time since `last` was read. From here on nothing
+        is appended by a clock that is CLOCK_AHEAD_SECONDS ahead of this time and what has passed
+        since (monotonic): such an append raises ClockAhead.
+        """
+
+    async def next_due(self) -> datetime | None:
+        """Return when a webhook may be due for its next step, at the earliest; None without any."""
+
+    async def step(self, step: Step, limit: int) -> MoveBatch:
+        """Let webhooks take a step that is due by the database's clock: look at `limit` at most.
+
+        Each is moved with a control entry and a revision of its own, or deleted with all its rows,
+        only if it is still in that stage and wasn't listed meanwhile.
+        """
+
+    async def extend(self, bucket: int, webhook_id: str, listed_by: str) -> bool:
+        """Let a webhook's limits count from now on; durable when it returns (mechanics P7).
+
+        Whether that led it back to its first stage. Raises NotFound if it is gone, or past its
+        end by the database's clock: then the sweep that deletes it wins.
+        """
 
 
 class KeyStore(Protocol):
@@ -221,6 +259,7 @@ class Storage(Protocol):
     log: ChangeLog
     webhooks: WebhookStore
     dispatch: DispatchStore
+    lifecycle: LifecycleStore
     keys: KeyStore
     applications: ApplicationStore
     capabilities: Capabilities

@@ -32,6 +32,19 @@ WATCHER_FAILED: Final = "watcher.failed"
 STORAGE_SLOW: Final = "storage.slow"
 """A flush took longer than its period."""
 
+WEBHOOK_WARNED: Final = "webhook.warned"
+"""Nobody lists its events: in a day it expires, or it is deleted."""
+WEBHOOK_EXPIRED: Final = "webhook.expired"
+"""Nobody listed its events for 7 days: its notifications are off."""
+WEBHOOK_DELETED: Final = "webhook.deleted"
+"""Nobody listed its events for 14 days: it is gone, with its view of the log."""
+WEBHOOK_REVIVED: Final = "webhook.revived"
+"""Its events were listed after it was warned of or expired: its 7 days begin anew."""
+SWEEP_PAUSED: Final = "sweep.paused"
+"""Nobody swept for over 10 minutes, or the clock jumped: that time is added to every limit."""
+CLOCK_AHEAD: Final = "clock.ahead"
+"""The clock has jumped over an hour ahead: nothing is published or swept until it is set right."""
+
 
 def logger() -> structlog.typing.FilteringBoundLogger:
     """Return the process's structured logger."""

@@ -10,6 +10,7 @@ from tidings.domain.filter import Filter, Revision, SolutionFilter
 from tidings.domain.kinds import Kind
 from tidings.domain.log_entry import Header
 from tidings.engine.subscriptions import Subscription
+from tidings.testing.clock import DEFAULT_START
 
 _numbers = count(1)
 
@@ -38,6 +39,7 @@ def tracked(
         created_position=start_position,
         read_position=0,
         listed_by=None,
+        extended_at=DEFAULT_START,
     )
 
 

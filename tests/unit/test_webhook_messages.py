@@ -306,7 +306,7 @@ def test_a_webhook_is_printed_as_in_the_contract_member_by_member() -> None:
 
 
 def test_the_expiry_counts_from_the_last_listing() -> None:
-    listed = stored(last_listed_at=datetime(2023, 7, 1, 12, 30, tzinfo=UTC))
+    listed = stored(extended_at=datetime(2023, 7, 1, 12, 30, tzinfo=UTC))
     status = print_webhook(listed)["system_status"]
     assert status == {"enabled": {"expires_at": "2023-07-08T12:30:00Z"}}
 

@@ -7,6 +7,10 @@ from datetime import datetime
 import msgspec
 
 from tidings.domain.filter import Revision
+from tidings.domain.lifecycle import Stage
+
+EXPIRES_SOON = "EXPIRES_SOON"
+"""The notice that is raised a day before a limit (contract 1.7)."""
 
 
 class DispatchState(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,8 +63,20 @@ class ReadNote(msgspec.Struct, frozen=True, kw_only=True):
     """The position of the token that the request carried; None where it carried none."""
 
 
+class Notice(msgspec.Struct, frozen=True):
+    """What a webhook's owner must be told by a ping of its own."""
+
+    text: str
+    expires_at: datetime
+    number: int
+    """The webhook's revision at which it was raised: no other notice of it has this number."""
+
+
 class Tracked(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook as the dispatcher holds it in memory: what matching and slots need."""
+    """A webhook as the dispatcher holds it in memory: what matching and slots need.
+
+    `enabled`: the owner wants pings, there is a URL, and no limit has turned them off.
+    """
 
     bucket: int
     webhook_id: str
@@ -74,6 +90,11 @@ class Tracked(msgspec.Struct, frozen=True, kw_only=True):
     created_position: int
     read_position: int
     listed_by: str | None
+    stage: Stage = Stage.ACTIVE
+    extended_at: datetime
+    """Since when its limits count (`domain/lifecycle.py`)."""
+    notice: Notice | None = None
+    """What stands to be told, where the owner wants pings."""
 
 
 class BucketState(msgspec.Struct, frozen=True, kw_only=True):

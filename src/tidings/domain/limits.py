@@ -178,6 +178,8 @@ BODY_PIECE_BYTES = 64 * KIBIBYTE
 """Of a gzip body unpacked at a time: a bomb takes no more memory than that."""
 HEAD_SECONDS = 30.0
 """For a client to send a request's head, from the connection or from the head's first byte on."""
+HEAD_BYTES = 64 * KIBIBYTE
+"""Of a request's head, at least: nobody has shown a key yet. What comes in one read may be more."""
 KEEP_ALIVE_SECONDS = 30
 """An idle client connection is kept so long."""
 STALLED_CLIENT_SECONDS = 60
@@ -195,6 +197,20 @@ DRAIN_SECONDS = 25
 
 EXPIRY_DAYS = 7
 """Without ListEvents for so long notifications go off (contract 1.7)."""
+DELETION_DAYS = 14
+"""Without ListEvents for so long a webhook is deleted (contract 1.7)."""
+EXPIRY_WARNING_HOURS = 24
+"""So long before each of both it is warned (contract 1.7)."""
+SWEEP_SECONDS = 60.0
+"""How often the sweeper stores its time, and looks for what is due, where nothing is due sooner."""
+DOWNTIME_SECONDS = 600.0
+"""A longer gap between two sweeps is downtime: it is added to every lifecycle limit (L8)."""
+CLOCK_AHEAD_SECONDS = 3_600.0
+"""How far a clock may run ahead of the sweeps before nothing more is appended by it (L8)."""
+SWEEP_BATCH = 100
+"""Webhooks that one transaction of a sweep moves: a few milliseconds of the writer."""
+SWEEP_BATCHES = 20
+"""Transactions for one stage in one sweep; what is left has the next one, at once."""
 IDEMPOTENCY_HOURS = 24
 """How long an Idempotency-Key is remembered (contract 3.2)."""
 LOG_DAYS = 15

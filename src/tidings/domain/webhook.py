@@ -7,8 +7,10 @@ from enum import StrEnum
 
 import msgspec
 
+from tidings.domain.dispatch import Notice
 from tidings.domain.filter import Filter
 from tidings.domain.kinds import Kind
+from tidings.domain.lifecycle import Stage
 
 
 class DisabledReason(StrEnum):
@@ -57,6 +59,13 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     start_position: int = 0
     created_position: int = 0
     last_listed_at: datetime | None = None
+    stage: Stage = Stage.ACTIVE
+    staged_at: datetime | None = None
+    """When it came into its stage; None until it first left one."""
+    extended_at: datetime | None = None
+    """Since when its limits count: its creation or last listing, and downtime added (L8)."""
+    notice: Notice | None = None
+    """What its owner must be told, as long as it stands."""
     previous_secret: str | None = None
     previous_secret_expires_at: datetime | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,8 +15,8 @@ from tidings.domain.filter import (
 )
 from tidings.domain.instants import format_instant, format_second, parse_instant
 from tidings.domain.kinds import Kind
+from tidings.domain.lifecycle import NOTIFIED, deletes_at, expires_at
 from tidings.domain.limits import (
-    EXPIRY_DAYS,
     FILTER_APPLICATIONS,
     FILTER_FIELDS,
     ID_LENGTH,
@@ -198,16 +198,20 @@ def print_webhook(webhook: Webhook, *, with_secret: bool = False) -> dict[str, A
         "created_at": _print_stamp(webhook.created),
         "updated_at": _print_stamp(webhook.updated),
         "notification_status": _print_notifications(webhook.notifications),
-        "system_status": {"enabled": {"expires_at": format_second(expires_at(webhook))}},
+        "system_status": _print_lifecycle(webhook),
     }
     if with_secret:
         printed["signing_secret"] = webhook.secret
     return printed
 
 
-def expires_at(webhook: Webhook) -> datetime:
-    """Return when notifications go off unless events are listed before (contract 1.7)."""
-    return (webhook.last_listed_at or webhook.created.at) + timedelta(days=EXPIRY_DAYS)
+def _print_lifecycle(webhook: Webhook) -> dict[str, Any]:
+    """Print `system_status`: which limit comes next (contract 1.3, 1.7)."""
+    extended_at = webhook.extended_at or webhook.created.at
+    if webhook.stage in NOTIFIED:
+        return {"enabled": {"expires_at": format_second(expires_at(extended_at))}}
+    deleted_at = format_second(deletes_at(extended_at))
+    return {"disabled": {"reason": "EXPIRED", "deletes_at": deleted_at}}
 
 
 def _print_filter(wanted: Filter) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tidings.domain.dispatch import (
 )
 from tidings.domain.instants import from_milliseconds, to_milliseconds
 from tidings.storage.sqlite.connection import snapshot
+from tidings.storage.sqlite.lifecycle_store import revive
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
 from tidings.storage.sqlite.transaction import Transaction
@@ -66,19 +67,9 @@ class SqliteDispatchStore:
         """Write settlements in one transaction; return the buckets left out."""
         return await self._writer.run(partial(_settle, settlements=settlements))
 
-    async def note_reads(self, notes: Sequence[ReadNote]) -> None:
-        """Store when and how far webhooks were listed. Never moves either back."""
-        rows = [
-            (
-                note.bucket,
-                note.webhook_id,
-                to_milliseconds(note.listed_at),
-                note.read_position,
-                note.key_id,
-            )
-            for note in notes
-        ]
-        await self._writer.run(partial(_write_rows, name="note_read", rows=rows))
+    async def note_reads(self, notes: Sequence[ReadNote]) -> Sequence[str]:
+        """Store when and how far webhooks were listed (ports.DispatchStore.note_reads)."""
+        return await self._writer.run(partial(_note_reads, notes=notes))
 
     async def add_attempts(self, attempts: Sequence[Attempt]) -> None:
         """Add to the log of attempts, in one batch; not those of webhooks that are gone."""
@@ -177,6 +168,28 @@ def _settle_bucket(connection: apsw.Connection, settlement: BucketSettlement) ->
             for debt in settlement.debts
         ],
     )
+
+
+def _note_reads(transaction: Transaction, *, notes: Sequence[ReadNote]) -> list[str]:
+    rows = [
+        (
+            note.bucket,
+            note.webhook_id,
+            to_milliseconds(note.listed_at),
+            note.read_position,
+            note.key_id,
+        )
+        for note in notes
+    ]
+    _write_rows(transaction, name="note_read", rows=rows)
+    by_bucket: dict[int, list[str]] = {}
+    for note in notes:
+        by_bucket.setdefault(note.bucket, []).append(note.webhook_id)
+    return [
+        revived
+        for bucket, webhook_ids in by_bucket.items()
+        for revived in revive(transaction, bucket, webhook_ids)
+    ]
 
 
 def _write_rows(

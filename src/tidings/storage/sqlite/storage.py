@@ -14,6 +14,7 @@ from tidings.ports import (
     Clock,
     DispatchStore,
     KeyStore,
+    LifecycleStore,
     WebhookStore,
 )
 from tidings.storage.sqlite.account_stores import SqliteApplicationStore, SqliteKeyStore
@@ -21,6 +22,7 @@ from tidings.storage.sqlite.change_log import SqliteChangeLog, Watchers
 from tidings.storage.sqlite.connection import connect_writer
 from tidings.storage.sqlite.dispatch_store import SqliteDispatchStore
 from tidings.storage.sqlite.failures import ours
+from tidings.storage.sqlite.lifecycle_store import SqliteLifecycleStore
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
 from tidings.storage.sqlite.schema import check_current, schema_state_of_file
@@ -76,6 +78,7 @@ class SqliteStorage:
         self.log: ChangeLog = SqliteChangeLog(writer, readers, watchers, clock)
         self.webhooks: WebhookStore = SqliteWebhookStore(writer, readers)
         self.dispatch: DispatchStore = SqliteDispatchStore(writer, readers)
+        self.lifecycle: LifecycleStore = SqliteLifecycleStore(writer, readers, clock)
         self.keys: KeyStore = SqliteKeyStore(writer, readers)
         self.applications: ApplicationStore = SqliteApplicationStore(writer)
         self.capabilities = Capabilities(lanes=1, hints=True, sole_server=True)

@@ -10,7 +10,9 @@ import msgspec
 from tidings.domain.instants import to_milliseconds
 from tidings.domain.log_entry import Appended, Header, NewEntry
 from tidings.domain.positions import next_position
+from tidings.errors import ClockAhead
 from tidings.ports import Clock
+from tidings.storage.sqlite.clock_bound import ClockBound
 from tidings.storage.sqlite.many_rows import ManyRows, Row
 from tidings.storage.sqlite.queries import load_queries
 
@@ -25,11 +27,15 @@ class Transaction:
     `now_ms` is read after the lock was taken (mechanics L2, P4), in milliseconds since 1970.
     """
 
-    def __init__(self, connection: apsw.Connection, clock: Clock, *, hints: bool) -> None:
+    def __init__(
+        self, connection: apsw.Connection, clock: Clock, bound: ClockBound, *, hints: bool
+    ) -> None:
+        now = clock.now()
         self.connection = connection
-        self.now_ms = to_milliseconds(clock.now())
+        self.now_ms = to_milliseconds(now)
         self.appended: list[Appended] = []
         self._hints = hints
+        self._clock_ahead = bound.is_passed(now)
         self._lasts: dict[int, int] = {}
         self._rows: list[Row] = []
 
@@ -58,8 +64,11 @@ class Transaction:
     ) -> tuple[int, int]:
         """Give entries the bucket's next positions; `insert_placed` must follow.
 
-        Returns the first and the last. At least one entry.
+        Returns the first and the last. At least one entry. Raises ClockAhead where the clock can't
+        be believed: positions never go back (mechanics L8).
         """
+        if self._clock_ahead:
+            raise ClockAhead("the server's clock runs over an hour ahead; nothing is taken by it")
         previous = self._last(bucket)
         first = next_position(previous, self.now_ms)
         rows = [

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 import apsw
 import msgspec
 
-from tidings.domain.dispatch import Tracked
+from tidings.domain.dispatch import EXPIRES_SOON, Notice, Tracked
 from tidings.domain.filter import Filter, Revision
 from tidings.domain.instants import from_milliseconds, to_milliseconds
 from tidings.domain.kinds import Kind
+from tidings.domain.lifecycle import NOTIFIED, Stage, limit_ahead, step_out_of
 from tidings.domain.webhook import DisabledReason, Notifications, Stamp, Webhook
 from tidings.storage.sqlite.instants import loaded, stored
 from tidings.storage.sqlite.queries import load_queries
@@ -51,8 +53,13 @@ def updated(webhook: Webhook) -> Row:
     return (webhook.updated.by, to_milliseconds(webhook.updated.at))
 
 
-def webhook_row(webhook: Webhook) -> Row:
-    """Return a whole row for `insert_webhook`."""
+def webhook_row(webhook: Webhook, paused_ms: int) -> Row:
+    """Return a whole row for `insert_webhook`; its lifecycle time is the clock's without a pause.
+
+    (mechanics L8)
+    """
+    extended_at = to_milliseconds(webhook.created.at) - paused_ms
+    due_at = extended_at + step_out_of(webhook.stage).after // timedelta(milliseconds=1)
     return (
         webhook.bucket,
         webhook.webhook_id,
@@ -65,6 +72,8 @@ def webhook_row(webhook: Webhook) -> Row:
         webhook.revision,
         webhook.start_position,
         webhook.created_position,
+        extended_at,
+        due_at,
     )
 
 
@@ -74,7 +83,9 @@ def read_webhook(row: tuple[Any, ...]) -> Webhook:
     enabled, url, reason, disabled_at, last_error, *rest = rest
     secret, previous_secret, previous_expires_at, *rest = rest
     created_by, created_at, updated_by, updated_at, *rest = rest
-    revision, start_position, created_position, last_listed_at = rest
+    revision, start_position, created_position, last_listed_at, *rest = rest
+    stage, staged_at, noticed, extended_ms = rest
+    extended_at = from_milliseconds(extended_ms)
     return Webhook(
         bucket=bucket,
         webhook_id=webhook_id,
@@ -98,6 +109,10 @@ def read_webhook(row: tuple[Any, ...]) -> Webhook:
         start_position=start_position,
         created_position=created_position,
         last_listed_at=loaded(last_listed_at),
+        stage=Stage(stage),
+        staged_at=loaded(staged_at),
+        extended_at=extended_at,
+        notice=_notice(Stage(stage), noticed, extended_at),
     )
 
 
@@ -136,15 +151,25 @@ def _revision(from_position: int, wanted: str, kinds: str) -> Revision:
     return Revision(from_position, _FILTER.decode(wanted), _KINDS.decode(kinds))
 
 
+def _notice(stage: Stage, noticed: int | None, extended_at: datetime) -> Notice | None:
+    """Return the notice that stands: raised at revision `noticed`, of the limit ahead."""
+    if noticed is None:
+        return None
+    return Notice(EXPIRES_SOON, limit_ahead(stage, extended_at), noticed)
+
+
 def _tracked(row: tuple[Any, ...], revisions: tuple[Revision, ...]) -> Tracked:
     bucket, webhook_id, account, solution, enabled, url, revision, *rest = row
-    start_position, created_position, read_position, listed_by = rest
+    start_position, created_position, read_position, listed_by, stage_name, *rest = rest
+    noticed, extended_ms = rest
+    stage, extended_at = Stage(stage_name), from_milliseconds(extended_ms)
+    wanted = bool(enabled) and url is not None
     return Tracked(
         bucket=bucket,
         webhook_id=webhook_id,
         account=account,
         solution=solution,
-        enabled=bool(enabled),
+        enabled=wanted and stage in NOTIFIED,
         url=url,
         revision=revision,
         revisions=revisions,
@@ -152,4 +177,7 @@ def _tracked(row: tuple[Any, ...], revisions: tuple[Revision, ...]) -> Tracked:
         created_position=created_position,
         read_position=read_position,
         listed_by=listed_by,
+        stage=stage,
+        extended_at=extended_at,
+        notice=_notice(stage, noticed, extended_at) if wanted else None,
     )

@@ -32,7 +32,7 @@ from tidings.storage.sqlite.webhook_rows import (
 )
 from tidings.storage.sqlite.writer import Writer
 
-_SQL = load_queries("webhooks")
+_SQL, _SWEEP = load_queries("webhooks"), load_queries("lifecycle")
 
 _ROWS_OF_A_WEBHOOK = (
     "delete_webhook",
@@ -82,7 +82,8 @@ class SqliteWebhookStore:
 
     async def delete(self, webhook: Webhook) -> None:
         """Delete a webhook and all its rows (ports.WebhookStore.delete)."""
-        await self._writer.run(partial(_delete, webhook=webhook))
+        place = (webhook.bucket, webhook.webhook_id)
+        await self._writer.run(lambda transaction: delete_webhook(transaction, *place))
 
     async def tracked(self, bucket: int, webhook_id: str) -> Tracked | None:
         """Return a webhook as the dispatcher holds it, or None if it is gone."""
@@ -93,13 +94,15 @@ def _create(transaction: Transaction, *, webhook: Webhook, start_at: datetime | 
     connection = transaction.connection
     if webhook.webhook_id in find_webhooks(connection, webhook.bucket, (webhook.webhook_id,)):
         raise AlreadyExists(f"webhook {webhook.webhook_id} exists")
-    position = _control(transaction, webhook)
+    position = append_control(transaction, webhook)
     placed = msgspec.structs.replace(
         webhook,
         created_position=position,
+        extended_at=webhook.created.at,
         start_position=position if start_at is None else position_at(start_at) - 1,
     )
-    connection.execute(_SQL["insert_webhook"], webhook_row(placed))
+    paused_ms: int = connection.execute(_SWEEP["paused"]).get
+    connection.execute(_SQL["insert_webhook"], webhook_row(placed, paused_ms))
     connection.execute(
         _SQL["insert_account_webhook"],
         (placed.account, placed.webhook_id, placed.bucket, placed.solution),
@@ -110,9 +113,7 @@ def _create(transaction: Transaction, *, webhook: Webhook, start_at: datetime | 
 
 def _update(transaction: Transaction, *, webhook: Webhook) -> Webhook:
     connection = transaction.connection
-    found = find_webhooks(connection, webhook.bucket, (webhook.webhook_id,)).get(webhook.webhook_id)
-    if found is None:
-        raise NotFound("no such webhook")
+    found = find_webhook(connection, webhook.bucket, webhook.webhook_id)
     if found.revision != webhook.revision:
         raise RevisionConflict(f"webhook {webhook.webhook_id} has changed since it was read")
     replaced = msgspec.structs.replace(
@@ -126,7 +127,7 @@ def _update(transaction: Transaction, *, webhook: Webhook) -> Webhook:
         updated=webhook.updated,
         revision=found.revision + 1,
     )
-    position = _control(transaction, replaced)
+    position = append_control(transaction, replaced)
     key = (webhook.bucket, webhook.webhook_id, webhook.revision)
     connection.execute(_SQL["update_webhook"], (*changeable(replaced), *updated(replaced), *key))
     if (found.filter, found.kinds) != (replaced.filter, replaced.kinds):
@@ -134,19 +135,26 @@ def _update(transaction: Transaction, *, webhook: Webhook) -> Webhook:
     return replaced
 
 
-def _delete(transaction: Transaction, *, webhook: Webhook) -> None:
-    connection = transaction.connection
-    key = (webhook.bucket, webhook.webhook_id)
-    found = find_webhooks(connection, webhook.bucket, (webhook.webhook_id,)).get(webhook.webhook_id)
+def find_webhook(connection: apsw.Connection, bucket: int, webhook_id: str) -> Webhook:
+    """Read one webhook; raises NotFound."""
+    found = find_webhooks(connection, bucket, (webhook_id,)).get(webhook_id)
     if found is None:
         raise NotFound("no such webhook")
-    _control(transaction, msgspec.structs.replace(found, revision=found.revision + 1))
+    return found
+
+
+def delete_webhook(transaction: Transaction, bucket: int, webhook_id: str) -> Webhook:
+    """Delete a webhook with all its rows; append its control entry. Raises NotFound."""
+    connection = transaction.connection
+    found = find_webhook(connection, bucket, webhook_id)
+    append_control(transaction, msgspec.structs.replace(found, revision=found.revision + 1))
     for name in _ROWS_OF_A_WEBHOOK:
-        connection.execute(_SQL[name], key)
+        connection.execute(_SQL[name], (bucket, webhook_id))
     connection.execute(_SQL["hide_account_webhook"], (found.account, found.webhook_id))
+    return found
 
 
-def _control(transaction: Transaction, webhook: Webhook) -> int:
+def append_control(transaction: Transaction, webhook: Webhook) -> int:
     """Append a webhook's control entry: id and revision only; return its position."""
     entry = NewEntry(
         kind=CONTROL,

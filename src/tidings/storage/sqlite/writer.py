@@ -25,6 +25,7 @@ from tidings.domain.log_entry import Append, Appended, Receipt
 from tidings.errors import LogOverloaded, StorageClosed
 from tidings.ports import Clock
 from tidings.storage.sqlite.appends import append_alone, append_together
+from tidings.storage.sqlite.clock_bound import ClockBound
 from tidings.storage.sqlite.failures import CLOSED, translated, translated_write
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.transaction import Transaction
@@ -67,6 +68,7 @@ class Writer:
     ) -> None:
         self.hints = False
         """Whether anyone listens to announcements: headers are built only then."""
+        self.bound = ClockBound(clock)
         self._connection = connection
         self._path = path
         self._clock = clock
@@ -181,7 +183,7 @@ class Writer:
         connection = self._connection
         try:
             connection.execute(_BEGIN)
-            transaction = Transaction(connection, self._clock, hints=self.hints)
+            transaction = Transaction(connection, self._clock, self.bound, hints=self.hints)
             for _, crowd in groupby(group, key=lambda waiting: waiting.append is not None):
                 self._run_crowd(transaction, list(crowd))
             connection.execute(_COMMIT)

@@ -66,15 +66,19 @@ SET
 DELETE FROM debt WHERE bucket = ? AND webhook_id = ?
 
 -- name: note_read
--- When, by whom and how far a webhook was listed; never back, nothing where it is gone.
-INSERT INTO reading (bucket, webhook_id, last_listed_at, read_position, listed_by)
-SELECT ?1, ?2, ?3, ?4, ?5
+-- When, by whom and how far a webhook was listed, and so since when its limits count; never back,
+-- nothing where it is gone.
+INSERT INTO reading (
+    bucket, webhook_id, last_listed_at, read_position, listed_by, extended_at
+)
+SELECT ?1, ?2, ?3, ?4, ?5, ?3 - (SELECT paused_ms FROM sweep)
 WHERE EXISTS (SELECT 1 FROM webhook WHERE bucket = ?1 AND webhook_id = ?2)
 ON CONFLICT (bucket, webhook_id) DO UPDATE
 SET
     listed_by = iif(excluded.last_listed_at >= last_listed_at, excluded.listed_by, listed_by),
     last_listed_at = max(last_listed_at, excluded.last_listed_at),
-    read_position = max(read_position, excluded.read_position)
+    read_position = max(read_position, excluded.read_position),
+    extended_at = max(extended_at, excluded.extended_at)
 
 -- name: add_attempt
 -- One attempt; nothing where the webhook is gone.

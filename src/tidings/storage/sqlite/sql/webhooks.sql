@@ -3,9 +3,9 @@
 INSERT INTO webhook (
     bucket, webhook_id, account, solution, filter, kinds, enabled, url, reason, disabled_at,
     last_error, secret, previous_secret, previous_secret_expires_at, created_by, created_at,
-    updated_by, updated_at, revision, start_position, created_position
+    updated_by, updated_at, revision, start_position, created_position, extended_at, due_at
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_account_webhook
 -- The webhook's place in its account's list, after those that came before it.
@@ -22,17 +22,20 @@ INSERT INTO webhook_revision (bucket, webhook_id, from_position, filter, kinds)
 VALUES (?, ?, ?, ?, ?)
 
 -- name: find_webhooks
--- Webhooks of one bucket by id (a JSON list), with when they were last listed.
+-- Webhooks of one bucket by id (a JSON list), with when they were last listed, and since when
+-- their limits count.
 SELECT
-    bucket, webhook_id, account, solution, filter, kinds, enabled, url, reason, disabled_at,
-    last_error, secret, previous_secret, previous_secret_expires_at, created_by, created_at,
-    updated_by, updated_at, revision, start_position, created_position,
-    (
-        SELECT last_listed_at FROM reading
-        WHERE reading.bucket = webhook.bucket AND reading.webhook_id = webhook.webhook_id
-    )
-FROM webhook
-WHERE bucket = ? AND webhook_id IN (SELECT value FROM json_each(?))
+    webhook.bucket, webhook.webhook_id, account, solution, filter, kinds, enabled, url, reason,
+    disabled_at, last_error, secret, previous_secret, previous_secret_expires_at, created_by,
+    created_at, updated_by, updated_at, revision, start_position, created_position,
+    reading.last_listed_at, stage, staged_at, noticed,
+    max(webhook.extended_at, coalesce(reading.extended_at, 0)) + sweep.paused_ms
+FROM sweep
+CROSS JOIN webhook
+LEFT JOIN reading
+    ON reading.bucket = webhook.bucket AND reading.webhook_id = webhook.webhook_id
+WHERE
+    webhook.bucket = ? AND webhook.webhook_id IN (SELECT value FROM json_each(?))
 
 -- name: list_of_account
 -- The places of an account's webhooks, in the order of their creation, after a webhook that may
@@ -97,8 +100,11 @@ DELETE FROM attempt WHERE bucket = ? AND webhook_id = ?
 SELECT
     webhook.bucket, webhook.webhook_id, webhook.account, webhook.solution, webhook.enabled,
     webhook.url, webhook.revision, webhook.start_position, webhook.created_position,
-    coalesce(reading.read_position, webhook.start_position), reading.listed_by
-FROM webhook
+    coalesce(reading.read_position, webhook.start_position), reading.listed_by, webhook.stage,
+    webhook.noticed,
+    max(webhook.extended_at, coalesce(reading.extended_at, 0)) + sweep.paused_ms
+FROM sweep
+CROSS JOIN webhook
 LEFT JOIN reading
     ON reading.bucket = webhook.bucket AND reading.webhook_id = webhook.webhook_id
 WHERE webhook.bucket = ? AND webhook.webhook_id = ?
@@ -108,8 +114,11 @@ WHERE webhook.bucket = ? AND webhook.webhook_id = ?
 SELECT
     webhook.bucket, webhook.webhook_id, webhook.account, webhook.solution, webhook.enabled,
     webhook.url, webhook.revision, webhook.start_position, webhook.created_position,
-    coalesce(reading.read_position, webhook.start_position), reading.listed_by
-FROM webhook
+    coalesce(reading.read_position, webhook.start_position), reading.listed_by, webhook.stage,
+    webhook.noticed,
+    max(webhook.extended_at, coalesce(reading.extended_at, 0)) + sweep.paused_ms
+FROM sweep
+CROSS JOIN webhook
 LEFT JOIN reading
     ON reading.bucket = webhook.bucket AND reading.webhook_id = webhook.webhook_id
 WHERE webhook.bucket = ?
