@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO_ARGS ?=
+BENCH ?=
 
 # PIP_CONSTRAINT, not -c: it holds for the build backend's own environment too.
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 \
 	$(BIN)/python -m pip --quiet --retries 5 --timeout 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format reference pins clean
+.PHONY: help demo test bench check format reference pins clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -21,6 +22,9 @@ demo: $(READY) ## Run the whole way of a change on real data, with real processe
 
 test: $(READY) ## Run every test.
 	@$(BIN)/python -m pytest
+
+bench: $(READY) ## Measure each hot path beside its bare ceiling; BENCH=publish measures one.
+	@BENCH='$(BENCH)' $(BIN)/python -m bench
 
 check: $(READY) ## Check format, lint, types, imports between rooms, and tidiness.
 	@$(BIN)/python -m ruff format --check .

@@ -1,0 +1,1 @@
+"""Benchmarks: each measurement beside its bare ceiling, in the same run (`make bench`)."""

@@ -1,0 +1,1 @@
+"""The ceilings: the same bytes over the same libraries, without any of the product's logic."""
