@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -26,6 +26,8 @@ class Sent:
         self.headers = {name.lower(): value for name, value in request.headers}
         self.body = request.body
         self.json: dict[str, Any] = msgspec.json.decode(request.body)
+        self.outcome: SendOutcome | None = None
+        """None while it is under way, and where it was aborted."""
 
     @property
     def notification_id(self) -> str:
@@ -40,12 +42,18 @@ class Sent:
 
 
 class ScriptedSender:
-    """ports.Sender: each URL answers as `behave` says, 200 otherwise; `hold` keeps answers back."""
+    """ports.Sender: each URL answers as `behave` says, 200 otherwise; `hold` keeps answers back.
+
+    `began` and `ended` are told of each request; `visits` holds what an endpoint does first.
+    """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.sent: list[Sent] = []
         self.in_flight = 0
         self.most_in_flight = 0
+        self.began: Callable[[Sent], None] = lambda sent: None
+        self.ended: Callable[[Sent], None] = lambda sent: None
+        self.visits: dict[str, Callable[[], Awaitable[object]]] = {}
         self._monotonic = monotonic
         self._behaviours: dict[str, Behaviour] = {}
         self._held: dict[str, asyncio.Event] = {}
@@ -56,7 +64,10 @@ class ScriptedSender:
 
     def hold(self, url: str) -> asyncio.Event:
         """Keep an endpoint's answers back until the returned event is set."""
-        return self._held.setdefault(url, asyncio.Event())
+        held = self._held.get(url)
+        if held is None or held.is_set():
+            held = self._held[url] = asyncio.Event()
+        return held
 
     def to(self, url: str) -> list[Sent]:
         """Return what an endpoint got, in order."""
@@ -64,17 +75,24 @@ class ScriptedSender:
 
     async def send(self, request: SendRequest) -> SendOutcome:
         """Record the request and answer by script."""
-        self.sent.append(Sent(request, self._monotonic()))
+        sent = Sent(request, self._monotonic())
+        self.sent.append(sent)
+        self.began(sent)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             held = self._held.get(request.url)
             if held is not None:
                 await held.wait()
+            visit = self.visits.get(request.url)
+            if visit is not None:
+                await visit()
             behaviour = self._behaviours.get(request.url)
-            return behaviour(request) if behaviour else OK
+            sent.outcome = behaviour(request) if behaviour else OK
+            return sent.outcome
         finally:
             self.in_flight -= 1
+            self.ended(sent)
 
     async def close(self) -> None:
         """Nothing is held open."""

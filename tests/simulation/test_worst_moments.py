@@ -191,9 +191,10 @@ async def test_a_dead_endpoint_somebody_moved_to_is_no_failure_of_those_who_wait
 ) -> None:
     """Else a tenant could hold up another's pings by moving a webhook at the right moment."""
     mover = await world.register(f"{URL}/mover", account="mallory")
+    answers = []
     for n in range(40):
         await world.register(f"{URL}/{n}")
-        world.sender.hold(f"{URL}/{n}")
+        answers.append(world.sender.hold(f"{URL}/{n}"))
     world.sender.behave("https://dead.example/", UNREACHABLE)
     await world.run(1)
     await world.publish()
@@ -205,6 +206,8 @@ async def test_a_dead_endpoint_somebody_moved_to_is_no_failure_of_those_who_wait
     await world.run(3)
     state = await world.storage.dispatch.load(bucket_of("acme", "crm"))
     assert not state.debts
+    for answer in answers:
+        answer.set()
 
 
 async def test_a_debt_whose_flush_was_committed_and_said_to_have_failed_is_paid_in_the_end(

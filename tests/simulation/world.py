@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,8 @@ from tidings.domain.log_entry import Append, NewEntry, Receipt
 from tidings.domain.webhook import Notifications, Stamp, Webhook
 from tidings.engine.dispatch import Dispatch
 from tidings.engine.reads import Reads
-from tidings.engine.worker import Worker
+from tidings.engine.worker import PAUSE_AFTER_FAILURE_SECONDS, Worker
+from tidings.errors import StorageUnavailable
 from tidings.ports import Storage
 from tidings.storage.migrate import migrate
 from tidings.storage.open import open_storage
@@ -41,6 +43,8 @@ class World:
         self.storage = storage
         self.clock = clock
         self.sender = ScriptedSender(clock.monotonic)
+        self.patient = False
+        """Whether a round that fails is tried again, as by `run_worker`, and not raised."""
         self.dispatch: Dispatch
         self.reads: Reads
         self._due: dict[Worker, float] = {}
@@ -48,13 +52,23 @@ class World:
         self._starts = 0
 
     @classmethod
-    async def open(cls, path: Path) -> World:
+    async def open(cls, path: Path, *, seed: int = 0) -> World:
         """Open a world with a running dispatch on a fresh file."""
-        clock, url = ManualClock(), f"sqlite:///{path}"
+        clock, url = ManualClock(seed=seed), f"sqlite:///{path}"
         await migrate(url)
         world = cls(path, await open_storage(url, clock, serve=True), clock)
         await world.start()
         return world
+
+    @property
+    def life(self) -> int:
+        """Return which dispatch it is that runs: 1 for the first."""
+        return self._starts
+
+    @property
+    def running(self) -> bool:
+        """Whether a dispatch runs."""
+        return bool(self._due)
 
     async def start(self) -> None:
         """Start a dispatch on what the database holds."""
@@ -82,7 +96,7 @@ class World:
     async def run(self, seconds: float = 0.0) -> None:
         """Let time pass: each worker runs when it is due or woken."""
         until = self.clock.monotonic() + seconds
-        while True:
+        while self._due:
             worker = min(self._due, key=self._next_run)
             due = self._next_run(worker)
             timer = self.clock.next_timer()
@@ -91,15 +105,23 @@ class World:
                 break
             await self.clock.advance(max(0.0, step_to - self.clock.monotonic()))
             if due <= self.clock.monotonic():
-                worker.wake.clear()
-                pause = await worker.run_once()
+                pause = await self._round(worker)
                 self._due[worker] = self.clock.monotonic() + max(pause, 0.0)
             await self.land()
         await self.clock.advance(until - self.clock.monotonic())
 
+    async def _round(self, worker: Worker) -> float:
+        worker.wake.clear()
+        try:
+            return await worker.run_once()
+        except StorageUnavailable:
+            if not self.patient:
+                raise
+            return PAUSE_AFTER_FAILURE_SECONDS
+
     async def land(self) -> None:
         """Let answers that are there be settled."""
-        for _ in range(LANDING_TURNS):
+        for _ in range(LANDING_TURNS if self.dispatch.dispatcher.sending else 1):
             await asyncio.sleep(0)
 
     def _next_run(self, worker: Worker) -> float:
@@ -148,6 +170,7 @@ class World:
         solution: str = "crm",
         wanted: Filter | None = None,
         enabled: bool = True,
+        start_at: datetime | None = None,
     ) -> Webhook:
         """Create a webhook."""
         bucket = bucket_of(account, solution)
@@ -164,7 +187,7 @@ class World:
             created=stamp,
             updated=stamp,
         )
-        return await self.storage.webhooks.create(webhook, start_at=None)
+        return await self.storage.webhooks.create(webhook, start_at=start_at)
 
     async def switch(self, webhook: Webhook, *, enabled: bool) -> Webhook:
         """Turn a webhook's notifications on or off."""

@@ -59,18 +59,19 @@ def match(subscription: Subscription, position: int, now: float) -> bool:
 def change(subscription: Subscription, before: Before, now: float) -> None:
     """Take up that notifications were switched, or go elsewhere.
 
-    Switching on starts afresh, and pings at once if events wait. Another endpoint isn't held to the
-    failures of the one before it: what is owed goes there at once.
+    Switching on starts afresh, and pings at once if events wait, or if something was still owed
+    because nobody saw it off. Another endpoint isn't held to the failures of the one before it:
+    what is owed goes there at once.
     """
     if not subscription.enabled:
         not_wanted(subscription)
     elif not before.enabled:
+        owed = subscription.owed or subscription.debt is not None
+        subscription.owed = owed or subscription.matched > subscription.read
         subscription.debt = None
         subscription.slow = False
-        subscription.owed = subscription.matched > subscription.read
         if not subscription.owed:
             subscription.notified = subscription.matched
-            subscription.hold_from = None
     elif subscription.endpoint != before.endpoint:
         subscription.slow = False
         if subscription.debt is not None:
