@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from tidings.api.connection import BoundedHttp
+from tidings.domain.limits import HEAD_BYTES
 
 pytestmark = pytest.mark.anyio
 
@@ -150,3 +151,30 @@ async def test_a_wish_for_another_protocol_is_passed_over_and_the_request_answer
 async def test_a_client_that_takes_this_for_a_proxy_is_refused(port: int) -> None:
     said = await said_until_hung_up(port, b"CONNECT other:443 HTTP/1.1\r\nHost: x\r\n\r\nx")
     assert said.startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize("started", [b"", GET, b"GET /"])
+async def test_a_head_without_an_end_is_refused_in_bounded_memory(
+    port: int, started: bytes
+) -> None:
+    line = b"X-More: %b\r\n" % (b"x" * 1_000)
+    lines = [GET[:-2], *[line] * (HEAD_BYTES // len(line) + 600)]
+    said = await said_until_hung_up(
+        port, started, *(lines if started != b"GET /" else [b"x" * 10**6])
+    )
+    assert said.count(b"HTTP/1.1 200") == started.count(GET)
+    refused = said.rpartition(b"HTTP/1.1 ")[2]
+    assert refused.startswith(b"431 ")
+    assert b"Content-Type: application/problem+json" in refused
+
+
+async def test_many_requests_in_one_read_are_no_large_head(port: int) -> None:
+    requests = GET * (3 * HEAD_BYTES // len(GET))
+    said = await said_until_hung_up(port, requests, GET[:-2] + b"Connection: close\r\n\r\n")
+    assert said.count(b"HTTP/1.1 200") == requests.count(GET) + 1
+
+
+async def test_what_is_no_http_is_refused_as_a_problem(port: int) -> None:
+    said = await said_until_hung_up(port, b"\x16\x03\x01 hello")
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert b"Content-Type: application/problem+json" in said

@@ -81,8 +81,26 @@ def test_a_request_that_never_ends_holds_the_drain_up_for_its_time_only(tmp_path
             stuck.sendall(head.encode())
             wait_for_connections(server, 1)
             assert server.stop() == 0
-            assert stuck.recv(65_536).startswith(b"HTTP/1.1 503 ")
+            said = stuck.recv(65_536)
+        assert said.startswith(b"HTTP/1.1 503 ")
+        assert b"content-type: application/problem+json" in said
+        assert b"retry-after: 1" in said
         assert "Traceback" not in server.log()
+
+
+def test_one_connection_too_many_is_told_so_by_either_service_in_its_own_words(
+    tmp_path: Path,
+) -> None:
+    with RunningServer(tmp_path, "--connections", "2") as server:
+        host, _, port = server.url.removeprefix("http://").rpartition(":")
+        with socket.create_connection((host, int(port))):
+            wait_for_connections(server, 1)
+            publish = httpx.post(f"{server.url}/v1/changes", trust_env=False)
+            listing = server.call("ListEvents", "tdg_x", {})
+        assert (publish.status_code, publish.json()["status"]) == (503, 503)
+        assert publish.headers["content-type"] == "application/problem+json"
+        assert (listing.status_code, listing.json()["code"]) == (503, "unavailable")
+        assert publish.headers["retry-after"] == listing.headers["retry-after"] == "1"
 
 
 def wait_for_connections(server: RunningServer, count: int) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import msgspec
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import service_unavailable
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from tidings.domain.limits import HEAD_SECONDS
+from tidings.api.problem import MEDIA_TYPE
+from tidings.api.unavailable import respond_unavailable
+from tidings.domain.limits import HEAD_BYTES, HEAD_SECONDS
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """uvicorn's protocol, with a deadline for each request's head.
+    """uvicorn's protocol, with a deadline and a size for each request's head.
 
     uvicorn limits only the pause between two requests: a connection that sends no head, half of
     one, or blank lines would be held for ever, and the connections are counted. Bodies have their
@@ -19,10 +25,14 @@ class BoundedHttp(HttpToolsProtocol):
 
     A wish to speak another protocol is passed over, as RFC 9110 7.8 lets a server do: clients in
     the field (Java's, `curl --http2`) ask each http:// server for HTTP/2 beside a whole request.
+
+    What uvicorn says in plain text is said as the contracts have it (1.8, 3.2).
     """
 
     _deadline: asyncio.TimerHandle | None = None
     _head_is_due = True
+    _head_bytes = 0
+    _answering = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with the first head's time."""
@@ -39,12 +49,19 @@ class BoundedHttp(HttpToolsProtocol):
         if self._head_is_due and self._deadline is None:
             self._begin()
         self._unset_keepalive_if_required()
+        if self._head_is_due:
+            self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._go_on_as_http(data[upgrade.args[0] :])
         except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+            self.send_400_response("This is no valid HTTP/1.1 request.")
+        else:
+            # Counted by whole reads, so a head that came in one of them may have been larger.
+            if self._head_bytes > HEAD_BYTES:
+                message = f"The request's head has more than {HEAD_BYTES} bytes."
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, message)
 
     def on_message_begin(self) -> None:
         """A head begins, perhaps in the same bytes in which the last request ended."""
@@ -55,6 +72,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is there."""
         self._head_is_due = False
+        self._head_bytes = 0
         self._end()
         if not self.parser.should_upgrade():
             super().on_headers_complete()
@@ -67,9 +85,32 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """The answer is written; a body that isn't wanted any more has to end soon."""
+        self._answering = False
         super().on_response_complete()
         if not self._head_is_due and self._deadline is None and not self.transport.is_closing():
             self._begin()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, and hang up."""
+        self._refuse(HTTPStatus.BAD_REQUEST, msg)
+
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        if self.transport.is_closing():
+            return
+        if not self._answering:
+            problem = {"type": "about:blank", "title": status.phrase, "status": status.value}
+            body = msgspec.json.encode(problem | {"detail": message})
+            head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {MEDIA_TYPE}\r\n"
+            head += f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            self.transport.write(head.encode() + body)
+        # Into the midst of another answer nothing can be said.
+        self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
+        """Begin to answer; where uvicorn won't, because too many are connected, say so."""
+        self._answering = True
+        busy = app is service_unavailable
+        super()._start_asgi_task(cycle, _too_many_connections if busy else app)  # type: ignore[arg-type]
 
     def _go_on_as_http(self, rest: bytes) -> None:
         """Read a head that wishes for an upgrade once more without the wish, and what follows it.
@@ -98,3 +139,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._deadline = None
         if not self.transport.is_closing():
             self.transport.close()
+
+
+async def _too_many_connections(scope: Scope, receive: Receive, send: Send) -> None:
+    await respond_unavailable(scope, send, "too many clients are connected; try again")

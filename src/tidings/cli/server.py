@@ -18,7 +18,7 @@ from tidings import telemetry
 from tidings.api.app import Engine, build_app
 from tidings.api.auth import Authenticator
 from tidings.api.connection import BoundedHttp
-from tidings.api.responses import respond
+from tidings.api.unavailable import respond_unavailable
 from tidings.clock import SystemClock
 from tidings.config import Settings, flag_of
 from tidings.domain import limits
@@ -28,6 +28,7 @@ from tidings.engine.dispatch import Dispatch
 from tidings.engine.listing import Listing
 from tidings.engine.publish import Publisher
 from tidings.engine.reads import Reads
+from tidings.engine.sweeper import Sweeper
 from tidings.engine.webhooks import Webhooks
 from tidings.engine.worker import Worker, run_worker
 from tidings.errors import FailedPrecondition
@@ -81,6 +82,7 @@ class _Server:
         self._sender = CurlSender(policy, clock, ca_file=settings.ca_file)
         self._arrivals = Arrivals(hints=storage.capabilities.hints)
         self._reads = Reads(storage.dispatch)
+        self._sweeper = Sweeper(storage.lifecycle, clock)
         self._authenticator = Authenticator(storage.keys, clock)
         holder = f"{socket.gethostname()}-{os.getpid()}-{clock.entropy(_HOLDER_BYTES).hex()}"
         self._dispatch = Dispatch(
@@ -89,14 +91,14 @@ class _Server:
         self._app = build_app(
             Engine(
                 publisher=Publisher(storage.log, storage.applications, clock),
-                listing=Listing(storage.log, storage.webhooks, clock, self._arrivals, self._reads),
+                listing=Listing(storage, clock, self._arrivals, self._reads),
                 webhooks=Webhooks(storage.webhooks, clock, policy),
                 authenticator=self._authenticator,
                 storage=storage,
                 clock=clock,
                 requests_per_second=settings.requests_per_second,
                 publish_requests_per_second=settings.publish_requests_per_second,
-                readiness=(self._dispatching,),
+                readiness=(self._dispatching, self._sweeping),
             )
         )
 
@@ -105,6 +107,7 @@ class _Server:
         unwatch = self._storage.log.watch(self._arrivals.appended)
         try:
             with _bound(self._settings.host, self._settings.port) as listener:
+                await self._sweeper.run_once()
                 await self._dispatch.start()
                 await self._serve(listener)
         finally:
@@ -115,7 +118,7 @@ class _Server:
         log = telemetry.logger()
         http = _Http(self._app, self._settings, lambda: self._announce(listener))
         ending = asyncio.Event()
-        dispatching = _Running(self._dispatch.workers, self._clock)
+        dispatching = _Running((*self._dispatch.workers, self._sweeper), self._clock)
         noting = _Running((self._reads, self._authenticator), self._clock)
         with _signals(ending, http):
             serving = asyncio.create_task(http.serve(sockets=[listener]))
@@ -149,6 +152,9 @@ class _Server:
 
     async def _dispatching(self) -> str | None:
         return self._dispatch.hindrance
+
+    async def _sweeping(self) -> str | None:
+        return self._sweeper.hindrance
 
 
 class _Running:
@@ -192,9 +198,7 @@ class _CutShort:
             await self._app(scope, receive, watched)
         except asyncio.CancelledError:
             if not answered:
-                text = b"The server is stopping; send this again.\n"
-                headers = [(b"retry-after", b"1"), (b"connection", b"close")]
-                await respond(send, 503, text, content_type="text/plain", headers=headers)
+                await respond_unavailable(scope, send, "the server is stopping; send this again")
 
 
 class _Http(uvicorn.Server):
