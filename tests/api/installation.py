@@ -170,7 +170,7 @@ async def installed(
     unwatch = storage.log.watch(arrivals.appended)
     notes = Notes()
     authenticator = Authenticator(storage.keys, clock)
-    listing = Listing(storage.log, storage.webhooks, clock, arrivals, notes)
+    listing = Listing(storage, clock, arrivals, notes)
     app = SmartSuite(
         webhooks=Webhooks(storage.webhooks, clock, AddressPolicy()),
         listing=listing,

@@ -406,13 +406,7 @@ class RandomDay:
         """Return the server's listing: a new one for each life."""
         world = self.world
         if self._listing_of_life is None or self._listing_of_life[0] != world.life:
-            listing = Listing(
-                world.storage.log,
-                world.storage.webhooks,
-                world.clock,
-                Arrivals(hints=True),
-                world.reads,
-            )
+            listing = Listing(world.storage, world.clock, Arrivals(hints=True), world.reads)
             self._listing_of_life = (world.life, listing)
         return self._listing_of_life[1]
 

@@ -34,13 +34,7 @@ class Client:
     def __init__(self, world: World, webhook: Webhook) -> None:
         self._world = world
         self._webhook = webhook
-        self._listing = Listing(
-            world.storage.log,
-            world.storage.webhooks,
-            world.clock,
-            Arrivals(hints=True),
-            world.reads,
-        )
+        self._listing = Listing(world.storage, world.clock, Arrivals(hints=True), world.reads)
         self.token: int | None = None
         self.pinged = 0
         self.event_ids: list[str] = []

@@ -18,6 +18,7 @@ from tidings.domain.log_entry import Append, NewEntry, Receipt
 from tidings.domain.webhook import Notifications, Stamp, Webhook
 from tidings.engine.dispatch import Dispatch
 from tidings.engine.reads import Reads
+from tidings.engine.sweeper import Sweeper
 from tidings.engine.worker import PAUSE_AFTER_FAILURE_SECONDS, Worker
 from tidings.errors import StorageUnavailable
 from tidings.ports import Storage
@@ -47,6 +48,7 @@ class World:
         """Whether a round that fails is tried again, as by `run_worker`, and not raised."""
         self.dispatch: Dispatch
         self.reads: Reads
+        self.sweeper: Sweeper
         self._due: dict[Worker, float] = {}
         self._published = 0
         self._starts = 0
@@ -77,9 +79,11 @@ class World:
         self.dispatch = Dispatch(
             self.storage, self.sender, self.clock, f"holder-{self._starts}", reads=self.reads
         )
+        self.sweeper = Sweeper(self.storage.lifecycle, self.clock)
+        await self.sweeper.run_once()
         await self.dispatch.start()
         now = self.clock.monotonic()
-        self._due = dict.fromkeys((*self.dispatch.workers, self.reads), now)
+        self._due = dict.fromkeys((*self.dispatch.workers, self.reads, self.sweeper), now)
 
     async def crash(self) -> None:
         """Lose all that is in memory, at once; nothing is flushed or released."""

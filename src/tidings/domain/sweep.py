@@ -32,6 +32,11 @@ def pause_before(time: SweepTime) -> timedelta:
     return gap if abs(gap.total_seconds()) > limits.DOWNTIME_SECONDS else timedelta(0)
 
 
+def lag(time: SweepTime) -> timedelta:
+    """Return how far lifecycle time lies behind the wall clock: all pauses, this one too."""
+    return time.paused + pause_before(time)
+
+
 def is_ahead(now: datetime, swept_at: datetime, elapsed_seconds: float) -> bool:
     """Whether a clock is too far ahead of the last sweep's time and what has passed since."""
     ahead = (now - swept_at).total_seconds() - elapsed_seconds

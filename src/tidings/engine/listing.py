@@ -7,11 +7,13 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
+from tidings import telemetry
 from tidings.domain.buckets import bucket_of_webhook
 from tidings.domain.dispatch import ReadNote, Tracked
 from tidings.domain.event_page import event_prefix, history_is_gone, next_position, print_page
 from tidings.domain.filter import revision_at
 from tidings.domain.kinds import CONTROL
+from tidings.domain.lifecycle import writes_first
 from tidings.domain.limits import PAGE_BYTES, SCAN_BUDGET_SECONDS
 from tidings.domain.log_entry import Header, Page, PageQuery
 from tidings.domain.page_token import check_not_ahead
@@ -19,8 +21,8 @@ from tidings.domain.webhook_messages import EventListWish
 from tidings.engine.arrivals import Arrivals
 from tidings.engine.turns import Turns
 from tidings.engine.webhooks import no_such_webhook
-from tidings.errors import Unavailable
-from tidings.ports import ChangeLog, Clock, NotificationHints, WebhookStore
+from tidings.errors import NotFound, Unavailable
+from tidings.ports import Clock, NotificationHints, Storage
 
 _READ_TRIES = 5
 """Reads of one page: each but the last needs somebody who changes the filter in its midst."""
@@ -34,18 +36,14 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Listing:
-    """Lists events. It writes nothing to the database: it only gives hints (mechanics P7)."""
+    """Lists events. It only gives hints; near a limit it writes first (mechanics P7)."""
 
     def __init__(
-        self,
-        log: ChangeLog,
-        webhooks: WebhookStore,
-        clock: Clock,
-        arrivals: Arrivals,
-        hints: NotificationHints,
+        self, storage: Storage, clock: Clock, arrivals: Arrivals, hints: NotificationHints
     ) -> None:
-        self._log = log
-        self._webhooks = webhooks
+        self._log = storage.log
+        self._webhooks = storage.webhooks
+        self._lifecycle = storage.lifecycle
         self._clock = clock
         self._arrivals = arrivals
         self._hints = hints
@@ -54,10 +52,13 @@ class Listing:
     async def list(self, account: str, key_id: str, wish: EventListWish) -> Listed:
         """Return a page of events, waiting for its first one as long as was asked for.
 
-        Raises NotFound (also when the webhook is deleted meanwhile) and InvalidArgument (a page
-        token that lies in the future).
+        Raises NotFound (also when the webhook is deleted meanwhile), InvalidArgument (a page
+        token that lies in the future), and Unavailable where the webhook is within a day of a
+        limit or past the first, and can't be extended now.
         """
         tracked = await self._tracked(account, wish.webhook_id)
+        if writes_first(tracked.stage, tracked.extended_at, self._clock.now()):
+            await self._extend(tracked, key_id)
         after = max(wish.token or 0, tracked.start_position)
         tracked, page = await self._read(tracked, key_id, after, wish)
         if wish.token is not None:
@@ -97,6 +98,15 @@ class Listing:
         if tracked is None or tracked.account != account:
             raise no_such_webhook()
         return tracked
+
+    async def _extend(self, tracked: Tracked, key_id: str) -> None:
+        """Let the webhook live on before anything is read: a sweep may be about to end it."""
+        try:
+            revived = await self._lifecycle.extend(tracked.bucket, tracked.webhook_id, key_id)
+        except NotFound:
+            raise no_such_webhook() from None
+        if revived:
+            telemetry.logger().info(telemetry.WEBHOOK_REVIVED, webhook_id=tracked.webhook_id)
 
     async def _read(
         self, tracked: Tracked, key_id: str, after: int, wish: EventListWish

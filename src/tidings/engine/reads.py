@@ -1,6 +1,7 @@
 """What was listed, gathered and written each second (mechanics P7): ListEvents writes nothing.
 
-A crash loses at most the last second of it, which shortens a webhook's 7 days by as much.
+A crash loses at most the last second of it, which shortens by as much the 7 days of a webhook whose
+reader comes at least as often. Near a limit nothing is gathered: see `engine/listing.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from tidings import telemetry
 from tidings.domain import limits
 from tidings.domain.dispatch import ReadNote
 from tidings.ports import DispatchStore
@@ -41,12 +43,14 @@ class Reads:
         if self._notes:
             notes, self._notes = self._notes, {}
             try:
-                await self._store.note_reads(list(notes.values()))
+                revived = await self._store.note_reads(list(notes.values()))
             except BaseException:
                 newer, self._notes = self._notes, notes
                 for note in newer.values():
                     self._keep(note, notes.get(note.webhook_id))
                 raise
+            for webhook_id in revived:
+                telemetry.logger().info(telemetry.WEBHOOK_REVIVED, webhook_id=webhook_id)
         return limits.FLUSH_SECONDS
 
     def _keep(self, note: ReadNote, before: ReadNote | None) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 from tidings import telemetry
 from tidings.domain import limits
 from tidings.domain.lifecycle import STEPS, Stage, Step
-from tidings.domain.sweep import is_ahead, pause_before
+from tidings.domain.sweep import is_ahead, lag
 from tidings.errors import TidingsError
 from tidings.ports import Clock, LifecycleStore
 
@@ -64,19 +64,19 @@ class Sweeper:
         if self._ahead:
             telemetry.logger().error(telemetry.CLOCK_AHEAD, now=time.now.isoformat())
             return limits.SWEEP_SECONDS
-        pause = pause_before(time)
-        if not await self._store.keep_time(time, time.paused + pause):
+        behind = lag(time)
+        if not await self._store.keep_time(time, behind):
             return 0.0
         self._last = (time.now, started)
-        if pause:
-            seconds = pause.total_seconds()
+        if behind != time.paused:
+            seconds = (behind - time.paused).total_seconds()
             telemetry.logger().warning(telemetry.SWEEP_PAUSED, seconds=seconds)
             return limits.SWEEP_SECONDS
-        more = await self._take_steps()
+        until_step = await self._until_next_step()
+        if until_step <= 0 and not await self._take_steps():
+            until_step = await self._until_next_step()
         wishes = [await chore.run_if_due(time.now, started) for chore in self._chores]
-        if more:
-            return 0.0
-        return min(limits.SWEEP_SECONDS, await self._until_next_step(), *wishes)
+        return min(limits.SWEEP_SECONDS, until_step, *wishes)
 
     def _is_ahead(self, now: datetime, monotonic: float) -> bool:
         return self._last is not None and is_ahead(now, self._last[0], monotonic - self._last[1])

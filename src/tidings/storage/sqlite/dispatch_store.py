@@ -19,6 +19,7 @@ from tidings.domain.dispatch import (
 from tidings.domain.instants import from_milliseconds, to_milliseconds
 from tidings.storage.sqlite.connection import snapshot
 from tidings.storage.sqlite.lifecycle_store import revive
+from tidings.storage.sqlite.lifecycle_time import lag_ms
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
 from tidings.storage.sqlite.transaction import Transaction
@@ -171,6 +172,7 @@ def _settle_bucket(connection: apsw.Connection, settlement: BucketSettlement) ->
 
 
 def _note_reads(transaction: Transaction, *, notes: Sequence[ReadNote]) -> list[str]:
+    behind = lag_ms(transaction)
     rows = [
         (
             note.bucket,
@@ -178,6 +180,7 @@ def _note_reads(transaction: Transaction, *, notes: Sequence[ReadNote]) -> list[
             to_milliseconds(note.listed_at),
             note.read_position,
             note.key_id,
+            to_milliseconds(note.listed_at) - behind,
         )
         for note in notes
     ]

@@ -10,13 +10,14 @@ from typing import Any
 import apsw
 from msgspec.structs import replace
 
-from tidings.domain.instants import from_milliseconds, to_milliseconds
-from tidings.domain.lifecycle import LISTED, STEPS, Stage, Step, step_out_of, writes_first
+from tidings.domain.instants import to_milliseconds
+from tidings.domain.lifecycle import LISTED, STEPS, Stage, Step, step_out_of
 from tidings.domain.sweep import MoveBatch, Moved, SweepTime
 from tidings.domain.webhook import Webhook
 from tidings.errors import NotFound
 from tidings.ports import Clock
 from tidings.storage.sqlite.instants import loaded, stored
+from tidings.storage.sqlite.lifecycle_time import in_ms, lag_ms, paused_ms, read_sweep_time
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
 from tidings.storage.sqlite.transaction import Transaction
@@ -37,16 +38,11 @@ class SqliteLifecycleStore:
 
     async def time(self) -> SweepTime:
         """Return the time that the last sweep stored, and the clock now."""
-        swept_at, paused_ms = self._readers.at_once(_sweep_time)
-        return SweepTime(
-            now=self._clock.now(),
-            swept_at=loaded(swept_at),
-            paused=timedelta(milliseconds=paused_ms),
-        )
+        return self._readers.at_once(read_sweep_time, self._clock.now())
 
     async def keep_time(self, last: SweepTime, paused: timedelta) -> bool:
         """Store this sweep's time (ports.LifecycleStore.keep_time)."""
-        kept = await self._writer.run(partial(_keep_time, last=last, paused_ms=_in_ms(paused)))
+        kept = await self._writer.run(partial(_keep_time, last=last, paused=paused))
         if kept:
             self._writer.bound.keep(last.now)
         return kept
@@ -72,30 +68,23 @@ def revive(transaction: Transaction, bucket: int, webhook_ids: Iterable[str]) ->
     One whose listing is older than that stage's end stays: a note that was long in coming.
     """
     wanted = (bucket, json_text(list(webhook_ids)))
-    staged: list[str] = [
-        webhook_id for (webhook_id,) in transaction.connection.execute(_SQL["to_revive"], wanted)
-    ]
-    return [webhook_id for webhook_id in staged if _revive_one(transaction, bucket, webhook_id)]
+    staged: list[Any] = transaction.connection.execute(_SQL["to_revive"], wanted).fetchall()
+    return [webhook_id for (webhook_id,) in staged if _revived(transaction, bucket, webhook_id)]
 
 
-def _revive_one(transaction: Transaction, bucket: int, webhook_id: str) -> bool:
+def _revived(transaction: Transaction, bucket: int, webhook_id: str) -> bool:
     webhook = find_webhook(transaction.connection, bucket, webhook_id)
-    extended_at = webhook.extended_at or webhook.created.at
-    if writes_first(Stage.ACTIVE, extended_at, from_milliseconds(transaction.now_ms)):
+    back = LISTED[webhook.stage]
+    if _due_at(transaction, webhook, back) <= transaction.now_ms - lag_ms(transaction):
         return False
-    _enter(transaction, webhook, LISTED[webhook.stage], warns=False)
+    _enter(transaction, webhook, back, warns=False)
     return True
 
 
-def _sweep_time(connection: apsw.Connection) -> tuple[int | None, int]:
-    [(swept_at, paused_ms)] = connection.execute(_SQL["sweep_time"])
-    return swept_at, paused_ms
-
-
-def _keep_time(transaction: Transaction, *, last: SweepTime, paused_ms: int) -> bool:
-    swept_ms = to_milliseconds(last.now)
-    before = (stored(last.swept_at), _in_ms(last.paused))
-    transaction.connection.execute(_SQL["keep_time"], (swept_ms, paused_ms, *before))
+def _keep_time(transaction: Transaction, *, last: SweepTime, paused: timedelta) -> bool:
+    kept = (to_milliseconds(last.now), in_ms(paused))
+    before = (stored(last.swept_at), in_ms(last.paused))
+    transaction.connection.execute(_SQL["keep_time"], (*kept, *before))
     return transaction.connection.changes() > 0
 
 
@@ -106,12 +95,12 @@ def _next_due(connection: apsw.Connection) -> int | None:
 
 def _step(transaction: Transaction, *, step: Step, limit: int) -> MoveBatch:
     connection = transaction.connection
-    now = transaction.now_ms - _paused(transaction)
+    now = transaction.now_ms - lag_ms(transaction)
     wish = (step.leaves.value, now, limit)
     due: list[Any] = connection.execute(_SQL["due"], wish).fetchall()
     moved: list[Moved] = []
     for bucket, webhook_id, extended_at in due:
-        step_at = extended_at + _in_ms(step.after)
+        step_at = extended_at + in_ms(step.after)
         if step_at > now:
             later = (step_at, bucket, webhook_id, step.leaves.value)
             connection.execute(_SQL["put_off"], later)
@@ -133,38 +122,38 @@ def _take(transaction: Transaction, step: Step, bucket: int, webhook_id: str) ->
 
 def _enter(transaction: Transaction, webhook: Webhook, stage: Stage, *, warns: bool) -> None:
     """Move one webhook from the stage it is in, with its control entry (mechanics L7)."""
-    extended_at = webhook.extended_at or webhook.created.at
     step = {
         "bucket": webhook.bucket,
         "webhook_id": webhook.webhook_id,
         "leaves": webhook.stage.value,
         "enters": stage.value,
         "now": transaction.now_ms,
-        "due_at": to_milliseconds(extended_at + step_out_of(stage).after) - _paused(transaction),
+        "due_at": _due_at(transaction, webhook, stage),
         "warns": warns,
     }
     transaction.connection.execute(_SQL["enter_stage"], step)
     append_control(transaction, replace(webhook, revision=webhook.revision + 1))
 
 
+def _due_at(transaction: Transaction, webhook: Webhook, stage: Stage) -> int:
+    """Return when the webhook is due for its step out of `stage`, in lifecycle time."""
+    extended_at = webhook.extended_at or webhook.created.at
+    return to_milliseconds(extended_at + step_out_of(stage).after) - paused_ms(
+        transaction.connection
+    )
+
+
 def _extend(transaction: Transaction, *, bucket: int, webhook_id: str, listed_by: str) -> bool:
-    place = {"bucket": bucket, "webhook_id": webhook_id}
-    now = {
-        "now": transaction.now_ms,
-        "extended_at": transaction.now_ms - _paused(transaction),
-        "lifetime": _in_ms(STEPS[-1].after),
+    transaction.check_clock()  # it would take each webhook for one that is past its end
+    listing = {
+        "bucket": bucket,
+        "webhook_id": webhook_id,
         "listed_by": listed_by,
+        "now": transaction.now_ms,
+        "extended_at": transaction.now_ms - lag_ms(transaction),
+        "lifetime": in_ms(STEPS[-1].after),
     }
-    transaction.connection.execute(_SQL["extend"], place | now)
+    transaction.connection.execute(_SQL["extend"], listing)
     if not transaction.connection.changes():
         raise NotFound("no such webhook")
     return bool(revive(transaction, bucket, [webhook_id]))
-
-
-def _paused(transaction: Transaction) -> int:
-    paused_ms: int = transaction.connection.execute(_SQL["paused"]).get
-    return paused_ms
-
-
-def _in_ms(span: timedelta) -> int:
-    return span // timedelta(milliseconds=1)

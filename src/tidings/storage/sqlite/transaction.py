@@ -39,6 +39,11 @@ class Transaction:
         self._lasts: dict[int, int] = {}
         self._rows: list[Row] = []
 
+    def check_clock(self) -> None:
+        """Raise ClockAhead where the clock can't be believed (mechanics L8)."""
+        if self._clock_ahead:
+            raise ClockAhead("the server's clock runs over an hour ahead; nothing is taken by it")
+
     def insert(
         self, bucket: int, account: str, solution: str, entries: Sequence[NewEntry]
     ) -> tuple[int, int]:
@@ -64,11 +69,10 @@ class Transaction:
     ) -> tuple[int, int]:
         """Give entries the bucket's next positions; `insert_placed` must follow.
 
-        Returns the first and the last. At least one entry. Raises ClockAhead where the clock can't
-        be believed: positions never go back (mechanics L8).
+        Returns the first and the last. At least one entry. Raises ClockAhead: positions can't go
+        back.
         """
-        if self._clock_ahead:
-            raise ClockAhead("the server's clock runs over an hour ahead; nothing is taken by it")
+        self.check_clock()
         previous = self._last(bucket)
         first = next_position(previous, self.now_ms)
         rows = [

@@ -53,12 +53,9 @@ def updated(webhook: Webhook) -> Row:
     return (webhook.updated.by, to_milliseconds(webhook.updated.at))
 
 
-def webhook_row(webhook: Webhook, paused_ms: int) -> Row:
-    """Return a whole row for `insert_webhook`; its lifecycle time is the clock's without a pause.
-
-    (mechanics L8)
-    """
-    extended_at = to_milliseconds(webhook.created.at) - paused_ms
+def webhook_row(webhook: Webhook, lag_ms: int) -> Row:
+    """Return a whole row for `insert_webhook`; lifecycle time lies `lag_ms` behind the clock."""
+    extended_at = to_milliseconds(webhook.created.at) - lag_ms
     due_at = extended_at + step_out_of(webhook.stage).after // timedelta(milliseconds=1)
     return (
         webhook.bucket,

@@ -18,6 +18,7 @@ from tidings.domain.positions import position_at
 from tidings.domain.webhook import Webhook
 from tidings.errors import AlreadyExists, NotFound, RevisionConflict
 from tidings.storage.sqlite.connection import snapshot
+from tidings.storage.sqlite.lifecycle_time import lag_ms
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
 from tidings.storage.sqlite.transaction import Transaction
@@ -32,7 +33,7 @@ from tidings.storage.sqlite.webhook_rows import (
 )
 from tidings.storage.sqlite.writer import Writer
 
-_SQL, _SWEEP = load_queries("webhooks"), load_queries("lifecycle")
+_SQL = load_queries("webhooks")
 
 _ROWS_OF_A_WEBHOOK = (
     "delete_webhook",
@@ -101,8 +102,7 @@ def _create(transaction: Transaction, *, webhook: Webhook, start_at: datetime | 
         extended_at=webhook.created.at,
         start_position=position if start_at is None else position_at(start_at) - 1,
     )
-    paused_ms: int = connection.execute(_SWEEP["paused"]).get
-    connection.execute(_SQL["insert_webhook"], webhook_row(placed, paused_ms))
+    connection.execute(_SQL["insert_webhook"], webhook_row(placed, lag_ms(transaction)))
     connection.execute(
         _SQL["insert_account_webhook"],
         (placed.account, placed.webhook_id, placed.bucket, placed.solution),

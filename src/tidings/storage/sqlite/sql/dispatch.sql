@@ -71,7 +71,7 @@ DELETE FROM debt WHERE bucket = ? AND webhook_id = ?
 INSERT INTO reading (
     bucket, webhook_id, last_listed_at, read_position, listed_by, extended_at
 )
-SELECT ?1, ?2, ?3, ?4, ?5, ?3 - (SELECT paused_ms FROM sweep)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6
 WHERE EXISTS (SELECT 1 FROM webhook WHERE bucket = ?1 AND webhook_id = ?2)
 ON CONFLICT (bucket, webhook_id) DO UPDATE
 SET
