@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from starlette.types import Receive, Scope
 
+from tidings.api.held_bytes import Hold
 from tidings.domain.limits import BODY_PIECE_BYTES, BODY_SECONDS
 from tidings.errors import MalformedRequest, TooLarge, UnsupportedMediaType
 from tidings.ports import Clock
@@ -35,12 +36,14 @@ def media_type(scope: Scope) -> str:
     return kind.strip()
 
 
-async def read_body(scope: Scope, receive: Receive, clock: Clock, *, max_bytes: int) -> bytes:
-    """Return the whole body, unpacked.
+async def read_body(
+    scope: Scope, receive: Receive, clock: Clock, *, max_bytes: int, hold: Hold | None = None
+) -> bytes:
+    """Return the whole body, unpacked. `hold` is told of its bytes before they are kept.
 
     Raises TooLarge when it is, or unpacks to, more than `max_bytes`; UnsupportedMediaType for a
     Content-Encoding that isn't gzip; MalformedRequest for broken gzip, for a client that goes
-    away, and for one that takes more than BODY_SECONDS in all.
+    away, and for one that takes more than BODY_SECONDS in all; and what `hold` raises.
     """
     gunzip = _gunzip_of(scope)
     announced = header(scope, b"content-length")
@@ -57,6 +60,8 @@ async def read_body(scope: Scope, receive: Receive, clock: Clock, *, max_bytes: 
                 size += len(part)
                 if size > max_bytes:
                     raise _too_large(max_bytes)
+                if hold is not None:
+                    hold(len(part))
                 pieces.append(part)
     if gunzip:
         gunzip.check_ended()

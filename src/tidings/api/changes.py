@@ -10,11 +10,18 @@ from starlette.types import Receive, Scope, Send
 
 from tidings.api.auth import Authenticator
 from tidings.api.body import header, media_type, read_body, read_pieces
+from tidings.api.held_bytes import HeldBytes
 from tidings.api.metering import Meter
 from tidings.api.problem import Problem, ProblemBoundary, log_failure, problem_of, respond_problem
 from tidings.api.responses import Answering, respond
 from tidings.domain.key import Role
-from tidings.domain.limits import IDEMPOTENCY_KEY_LENGTH, PUBLISH_BODY_BYTES
+from tidings.domain.limits import (
+    IDEMPOTENCY_KEY_LENGTH,
+    NDJSON_CHUNK_BYTES,
+    PUBLISH_BODY_BYTES,
+    PUBLISH_HELD_BYTES,
+)
+from tidings.domain.log_entry import Receipt
 from tidings.engine.line_stream import LinesReceipt
 from tidings.engine.publish import Publisher
 from tidings.errors import InvalidArgument, TidingsError, UnsupportedMediaType
@@ -40,6 +47,7 @@ class ChangesEndpoint(ProblemBoundary):
         self._authenticator = authenticator
         self._clock = clock
         self._meter = meter
+        self._held = HeldBytes(PUBLISH_HELD_BYTES)
 
     async def answer(self, scope: Scope, receive: Receive, answering: Answering) -> None:
         """Publish what the request carries into the key's account."""
@@ -48,13 +56,21 @@ class ChangesEndpoint(ProblemBoundary):
         key = _idempotency_key(scope)
         sent_as = media_type(scope)
         if sent_as == _JSON:
-            body = await read_body(scope, receive, self._clock, max_bytes=PUBLISH_BODY_BYTES)
-            receipt = await self._publisher.publish(principal.account, body, key)
+            receipt = await self._publish(principal.account, key, scope, receive)
             await respond(answering, 200, msgspec.json.encode(receipt))
         elif sent_as == _NDJSON:
             await self._answer_lines(principal.account, key, scope, receive, answering)
         else:
             raise UnsupportedMediaType(f"Content-Type must be {_JSON} or {_NDJSON}")
+
+    async def _publish(
+        self, account: str, key: str | None, scope: Scope, receive: Receive
+    ) -> Receipt:
+        with self._held.share() as hold:
+            body = await read_body(
+                scope, receive, self._clock, max_bytes=PUBLISH_BODY_BYTES, hold=hold
+            )
+            return await self._publisher.publish(account, body, key)
 
     async def _answer_lines(
         self, account: str, key: str | None, scope: Scope, receive: Receive, send: Send
@@ -63,15 +79,17 @@ class ChangesEndpoint(ProblemBoundary):
         solution = query.get("solution_id")
         if solution is None:
             raise InvalidArgument("solution_id", "solution_id is required in the query")
-        receipt = await self._publisher.publish_lines(
-            account,
-            self._while_the_key_lives(scope, read_pieces(scope, receive, self._clock)),
-            solution=solution,
-            source=query.get("source"),
-            handler=query.get("handler"),
-            idempotency_key=key,
-            from_line=_from_line(query.get("from_line")),
-        )
+        with self._held.share() as hold:
+            hold(NDJSON_CHUNK_BYTES)
+            receipt = await self._publisher.publish_lines(
+                account,
+                self._while_the_key_lives(scope, read_pieces(scope, receive, self._clock)),
+                solution=solution,
+                source=query.get("source"),
+                handler=query.get("handler"),
+                idempotency_key=key,
+                from_line=_from_line(query.get("from_line")),
+            )
         if receipt.stopped is None:
             await respond(send, 200, msgspec.json.encode(_shown(receipt)))
             return

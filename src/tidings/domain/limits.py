@@ -51,6 +51,9 @@ the client would send everything again, so waiting is cheaper."""
 
 # --- the log's queue ------------------------------------------------------------------------
 
+PUBLISH_HELD_BYTES = 512 * MEBIBYTE
+"""Of bodies that are being read, judged or waiting for the log, in all; beyond it publish answers
+503. Thirty-two of the largest, or 128 streams, each of which counts as one chunk."""
 APPEND_QUEUE_REQUESTS = 10_000
 """Writes that may wait for the log's next commit; beyond it publish answers 503."""
 APPEND_QUEUE_BYTES = 64 * MEBIBYTE
