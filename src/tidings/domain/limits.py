@@ -79,8 +79,10 @@ SCAN_BUDGET_SECONDS = 2.0
 """How long one ListEvents may look for events that match before it answers `has_more`."""
 SCAN_SLICE_ROWS = 50_000
 """Index rows of one read transaction: under 50 ms here, so that the WAL can be reset."""
-FIRST_SLICE_ROWS = 500
-"""Index rows of a page's first read transaction: enough for most pages (at 25 us a 500)."""
+FIRST_SLICE_ROWS = 128
+"""Index rows of a page's first read transaction: enough for most pages (at 9 us a 100)."""
+SLICE_GROWTH = 8
+"""How many times more rows the next read transaction of a page has, up to SCAN_SLICE_ROWS."""
 WAIT_SECONDS_MAX = 30
 """`wait_seconds` of ListEvents; more is clamped. Below the idle limits of common proxies."""
 WAIT_POLL_SECONDS = 0.25

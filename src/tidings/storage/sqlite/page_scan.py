@@ -47,8 +47,8 @@ class PageScan:
         self._bytes = 0
         self._end = query.after
         self._has_more = False
-        # Most pages are full within a few rows: finding the end of a whole slice, which walks
-        # over all of its rows, would cost them more than all the rest.
+        # Most pages are full within a few rows: finding the end of a long slice, which walks over
+        # all of its rows, would cost them more than all the rest. So slices begin short, and grow.
         self._slice_rows = max(limits.FIRST_SLICE_ROWS, query.limit + 1)
 
     def read_slice(
@@ -138,7 +138,7 @@ class PageScan:
         """Return where a full slice ends, or None where the bound comes first."""
         query = self._query
         rows = self._slice_rows
-        self._slice_rows = limits.SCAN_SLICE_ROWS
+        self._slice_rows = min(rows * limits.SLICE_GROWTH, limits.SCAN_SLICE_ROWS)
         place = (query.bucket, query.account, query.solution, self._scanned, bound, rows - 1)
         end: int | None = connection.execute(_SLICE_END, place).get
         return end
