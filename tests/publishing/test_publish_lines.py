@@ -229,6 +229,7 @@ async def test_from_line_may_be_the_one_after_the_last_but_not_later(platform: P
     [
         ({"solution_id": ""}, "solution_id"),
         ({"solution_id": "s" * 256}, "solution_id"),
+        ({"solution_id": b"\xff"}, "query"),
         ({"source": "s" * 256}, "source"),
         ({"from_line": "0"}, "from_line"),
         ({"from_line": "x"}, "from_line"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tidings.domain.filter import ApplicationFilter, ApplicationsFilter, SolutionFilter
 from tidings.domain.kinds import Kind
-from tidings.domain.proto_json import parse_message
+from tidings.domain.proto_json import check_text, parse_message
 from tidings.domain.webhook import DisabledReason, Notifications, Stamp, Webhook
 from tidings.domain.webhook_messages import (
     NotificationWish,
@@ -410,3 +410,10 @@ def test_whatever_bytes_come_are_read_or_refused_as_the_callers_fault(raw: bytes
         parse_message(raw)
     except RequestError as refused:
         assert refused.message  # noqa: PT017 - a refusal is one of two right outcomes
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\n", "\x1f", "\x7f"])
+def test_an_id_that_no_publish_may_hold_is_refused_since_it_would_never_fire(sign: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        check_text(f"crm{sign}", "webhook.locator.solution_id", 255)
+    assert caught.value.argument == "webhook.locator.solution_id"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from starlette.datastructures import QueryParams
@@ -75,7 +76,7 @@ class ChangesEndpoint(ProblemBoundary):
     async def _answer_lines(
         self, account: str, key: str | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        query = QueryParams(scope.get("query_string", b""))
+        query = _query(scope)
         solution = query.get("solution_id")
         if solution is None:
             raise InvalidArgument("solution_id", "solution_id is required in the query")
@@ -105,6 +106,16 @@ class ChangesEndpoint(ProblemBoundary):
         async for piece in pieces:
             await self._authenticator.authenticate(scope, Role.PUBLISHER)
             yield piece
+
+
+def _query(scope: Scope) -> QueryParams:
+    """Read the query; what isn't UTF-8 is refused, or wrong bytes would all become one id."""
+    raw: bytes = scope.get("query_string", b"")
+    try:
+        unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidArgument("query", "the query must be percent-encoded UTF-8") from error
+    return QueryParams(raw)
 
 
 def _idempotency_key(scope: Scope) -> str | None:

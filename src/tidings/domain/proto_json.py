@@ -129,7 +129,7 @@ def check_text(value: object, name: str, limit: int) -> str:
         raise InvalidArgument(name, f"{name} must be a string")
     if len(value) > limit:
         raise InvalidArgument(name, f"{name} must have at most {limit} characters")
-    if not value.isprintable() and any(ord(character) < 32 for character in value):
+    if not value.isprintable() and any(ord(sign) < 32 or ord(sign) == 127 for sign in value):
         raise InvalidArgument(name, f"{name} must not hold control characters")
     return value
 
