@@ -12,7 +12,9 @@ and `anyio_backend = "asyncio"`. Every promise is a test; its name is the promis
 from __future__ import annotations
 
 from tidings.testing.storage_account_contract import AccountContract
+from tidings.testing.storage_caps_contract import CapsContract
 from tidings.testing.storage_dispatch_contract import DispatchContract
+from tidings.testing.storage_lifecycle_contract import LifecycleContract
 from tidings.testing.storage_log_contract import LogContract
 from tidings.testing.storage_page_contract import PageContract
 from tidings.testing.storage_samples import Database
@@ -22,6 +24,12 @@ __all__ = ["Database", "StorageContract"]
 
 
 class StorageContract(
-    LogContract, PageContract, WebhookContract, DispatchContract, AccountContract
+    LogContract,
+    PageContract,
+    WebhookContract,
+    DispatchContract,
+    LifecycleContract,
+    AccountContract,
+    CapsContract,
 ):
     """All of it."""
