@@ -71,6 +71,13 @@ class Settings(BaseSettings):
         description="Requests of one key to publishing within any second; without it there is "
         "no limit.",
     )
+    account_webhooks: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        limits.ACCOUNT_WEBHOOKS, description="Webhooks that one account may have."
+    )
+    solution_webhooks: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        limits.SOLUTION_WEBHOOKS,
+        description="Webhooks that one solution may have: its changes are matched with each.",
+    )
     sends: Annotated[int, Field(ge=1, le=10_000)] = Field(
         limits.SENDS, description="Pings in flight at a time."
     )

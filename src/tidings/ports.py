@@ -17,6 +17,7 @@ from typing import Protocol
 
 import msgspec
 
+from tidings.domain.caps import Caps
 from tidings.domain.dispatch import (
     Attempt,
     BucketSettlement,
@@ -91,11 +92,14 @@ class ChangeLog(Protocol):
 class WebhookStore(Protocol):
     """Webhooks, their revisions, and their control entries in the log (mechanics L7)."""
 
-    async def create(self, webhook: Webhook, *, start_at: datetime | None) -> Webhook:
+    async def create(
+        self, webhook: Webhook, *, start_at: datetime | None, caps: Caps | None = None
+    ) -> Webhook:
         """Store a webhook with its first revision and control entry; return it with positions.
 
         It starts at its control entry's position, or where `start_at` says (P4), which is computed
-        under the head lock.
+        under the head lock. Raises FailedPrecondition where `caps` leave no room for it (D8):
+        judged in the transaction, so that no number of creations at once gets past them.
         """
 
     async def get(self, bucket: int, webhook_id: str) -> Webhook | None:
@@ -115,11 +119,12 @@ class WebhookStore(Protocol):
     async def revisions(self, bucket: int, webhook_id: str) -> tuple[Revision, ...]:
         """Return a webhook's revisions, ascending by position."""
 
-    async def update(self, webhook: Webhook) -> Webhook:
+    async def update(self, webhook: Webhook, *, caps: Caps | None = None) -> Webhook:
         """Replace a webhook's row, with a control entry, and a revision if what it covers changed.
 
         `webhook.revision` is the one that was read; the stored one is one higher.
-        Raises RevisionConflict if the row has moved on, NotFound if it is gone.
+        Raises RevisionConflict if the row has moved on, NotFound if it is gone,
+        FailedPrecondition where `caps` leave no room for one more revision.
         """
 
     async def delete(self, webhook: Webhook) -> None:
@@ -228,9 +233,17 @@ class ApplicationStore(Protocol):
     """Which solution an application belongs to (contract 3.2)."""
 
     async def register(
-        self, account: str, solution: str, application: str, name: str | None
+        self,
+        account: str,
+        solution: str,
+        application: str,
+        name: str | None,
+        *,
+        caps: Caps | None = None,
     ) -> None:
         """Register an application; the same again changes its name if one is given.
+
+        Raises FailedPrecondition where `caps` leave no room for one that is new (D8).
 
         Raises AlreadyExists if it belongs to another solution of the account.
         """

@@ -20,6 +20,8 @@ _SWITCH_SECONDS = 0.0005
     "connections",
     "requests_per_second",
     "publish_requests_per_second",
+    "account_webhooks",
+    "solution_webhooks",
     "sends",
     "drain_seconds",
     "ca_file",

@@ -23,6 +23,7 @@ from tidings.clock import SystemClock
 from tidings.config import Settings, flag_of
 from tidings.domain import limits
 from tidings.domain.address import AddressPolicy
+from tidings.domain.caps import Caps
 from tidings.engine.arrivals import Arrivals
 from tidings.engine.dispatch import Dispatch
 from tidings.engine.listing import Listing
@@ -75,6 +76,10 @@ class _Server:
         listening: Callable[[str], None],
     ) -> None:
         policy = AddressPolicy(dev=settings.dev)
+        caps = Caps(
+            account_webhooks=settings.account_webhooks,
+            solution_webhooks=settings.solution_webhooks,
+        )
         self._settings = settings
         self._clock = clock
         self._storage = storage
@@ -92,7 +97,7 @@ class _Server:
             Engine(
                 publisher=Publisher(storage.log, storage.applications, clock),
                 listing=Listing(storage, clock, self._arrivals, self._reads),
-                webhooks=Webhooks(storage.webhooks, clock, policy),
+                webhooks=Webhooks(storage.webhooks, clock, policy, caps),
                 authenticator=self._authenticator,
                 storage=storage,
                 clock=clock,

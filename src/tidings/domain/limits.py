@@ -98,6 +98,17 @@ FILTER_APPLICATIONS = 100
 """Applications that a filter may name."""
 FILTER_FIELDS = 500
 """Fields that a filter may name."""
+SOLUTION_WEBHOOKS = 10_000
+"""Webhooks of one solution: each of its changes is matched with them (mechanics D8)."""
+ACCOUNT_WEBHOOKS = 100_000
+"""Webhooks of one account: the dispatcher holds each in memory, at about a kilobyte (D8)."""
+ACCOUNT_SOLUTIONS = 10_000
+"""Solutions in which an account has webhooks: counted one by one where one is created (D8)."""
+ACCOUNT_APPLICATIONS = 10_000
+"""Applications that an account may register: their rows are never deleted (D8)."""
+WEBHOOK_REVISIONS = 100
+"""What a webhook covered, one after the other, as far as the log reaches: every page reads all of
+them (D8)."""
 
 ROTATION_HOURS = 24
 """After a rotation the secret before signs too for so long: receivers have a day (contract 1.4)."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from tidings.domain.buckets import bucket_of
+from tidings.domain.caps import Caps
 from tidings.domain.change import check_id, check_name
 from tidings.domain.event import (
     DEFAULT_HANDLER,
@@ -48,6 +49,7 @@ class Publisher:
     def __init__(self, log: ChangeLog, applications: ApplicationStore, clock: Clock) -> None:
         self._log = log
         self._applications = applications
+        self._caps = Caps()
         self._clock = clock
 
     async def publish(self, account: str, body: bytes, idempotency_key: str | None) -> Receipt:
@@ -108,7 +110,8 @@ class Publisher:
     async def register_application(self, account: str, body: bytes) -> Registration:
         """Register an application with its solution; the same again changes its name.
 
-        Raises MalformedRequest, InvalidArgument, or AlreadyExists where it is another solution's.
+        Raises MalformedRequest, InvalidArgument, AlreadyExists where it is another solution's, or
+        FailedPrecondition where the account has no room for it.
         """
         check_json_text(body, max_depth=JSON_DEPTH)
         wanted = decode_json(_REGISTRATION, body)
@@ -116,7 +119,11 @@ class Publisher:
         check_id("application_id", wanted.application_id)
         check_name("name", wanted.name or "")
         await self._applications.register(
-            account, wanted.solution_id, wanted.application_id, wanted.name or None
+            account,
+            wanted.solution_id,
+            wanted.application_id,
+            wanted.name or None,
+            caps=self._caps,
         )
         return wanted
 

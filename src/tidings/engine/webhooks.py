@@ -12,6 +12,7 @@ import msgspec
 
 from tidings.domain.address import AddressPolicy
 from tidings.domain.buckets import bucket_of_webhook
+from tidings.domain.caps import Caps
 from tidings.domain.registration import (
     WEBHOOK_ENTROPY_BYTES,
     changed_webhook,
@@ -38,17 +39,23 @@ class WebhookPage(msgspec.Struct, frozen=True):
 class Webhooks:
     """The use cases of the webhook service but for listing events."""
 
-    def __init__(self, store: WebhookStore, clock: Clock, policy: AddressPolicy) -> None:
+    def __init__(
+        self, store: WebhookStore, clock: Clock, policy: AddressPolicy, caps: Caps | None = None
+    ) -> None:
+        self._caps = caps or Caps()
         self._store = store
         self._clock = clock
         self._policy = policy
 
     async def create(self, account: str, by: str, wish: WebhookWish) -> Webhook:
-        """Create a webhook; `by` is the key's name. Raises InvalidArgument, NotFound."""
+        """Create a webhook; `by` is the key's name.
+
+        Raises InvalidArgument, NotFound, FailedPrecondition (the account has no room for it).
+        """
         _check_account(account, wish)
         entropy = self._clock.entropy(WEBHOOK_ENTROPY_BYTES)
         webhook = new_webhook(wish, account, self._stamp(by), entropy, self._policy)
-        return await self._store.create(webhook, start_at=wish.start_at)
+        return await self._store.create(webhook, start_at=wish.start_at, caps=self._caps)
 
     async def get(self, account: str, webhook_id: str) -> Webhook:
         """Return a webhook of the account; raises NotFound."""
@@ -74,7 +81,10 @@ class Webhooks:
         return WebhookPage(page, page[-1].webhook_id if len(found) > len(page) else None)
 
     async def update(self, account: str, by: str, wish: WebhookWish) -> Webhook:
-        """Change a webhook; return it as it is stored. Raises InvalidArgument, NotFound."""
+        """Change a webhook; return it as it is stored.
+
+        Raises InvalidArgument, NotFound, FailedPrecondition (what it covers changed too often).
+        """
         if not wish.webhook_id:
             raise InvalidArgument("webhook.webhook_id", "webhook.webhook_id is required")
         _check_account(account, wish)
@@ -107,7 +117,7 @@ class Webhooks:
         for _ in range(_UPDATE_TRIES):
             changed = change(await self.get(account, webhook_id))
             try:
-                return await self._store.update(changed)
+                return await self._store.update(changed, caps=self._caps)
             except RevisionConflict:
                 continue
         raise Unavailable("this webhook is being changed by others; try again")

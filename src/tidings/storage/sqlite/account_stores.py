@@ -9,10 +9,12 @@ from functools import partial
 
 import apsw
 
+from tidings.domain.caps import Caps
 from tidings.domain.instants import from_milliseconds, to_milliseconds
 from tidings.domain.key import ApiKey, Role
 from tidings.errors import AlreadyExists
 from tidings.storage.sqlite.instants import loaded, stored
+from tidings.storage.sqlite.kept import check_applications
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
 from tidings.storage.sqlite.transaction import Transaction
@@ -67,11 +69,17 @@ class SqliteApplicationStore:
         self._writer = writer
 
     async def register(
-        self, account: str, solution: str, application: str, name: str | None
+        self,
+        account: str,
+        solution: str,
+        application: str,
+        name: str | None,
+        *,
+        caps: Caps | None = None,
     ) -> None:
         """Register an application (ports.ApplicationStore.register)."""
         row = (account, application, solution, name)
-        await self._writer.run(partial(_register, row=row))
+        await self._writer.run(partial(_register, row=row, caps=caps))
 
 
 def _create_key(transaction: Transaction, *, key: ApiKey) -> None:
@@ -131,10 +139,14 @@ def _key(
     )
 
 
-def _register(transaction: Transaction, *, row: tuple[str, str, str, str | None]) -> None:
+def _register(
+    transaction: Transaction, *, row: tuple[str, str, str, str | None], caps: Caps | None
+) -> None:
     account, application, solution, _ = row
     connection = transaction.connection
     found = connection.execute(_SQL["solution_of_application"], (account, application)).get
     if found is not None and found != solution:
         raise AlreadyExists(f"application {application} belongs to another solution")
+    if found is None:
+        check_applications(connection, account, caps)
     connection.execute(_SQL["save_application"], row)

@@ -10,6 +10,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from tidings.domain.caps import Caps
 from tidings.domain.dispatch import Tracked
 from tidings.domain.filter import Revision
 from tidings.domain.kinds import CONTROL
@@ -18,6 +19,7 @@ from tidings.domain.positions import position_at
 from tidings.domain.webhook import Webhook
 from tidings.errors import AlreadyExists, NotFound, RevisionConflict
 from tidings.storage.sqlite.connection import snapshot
+from tidings.storage.sqlite.kept import check_revisions, count_webhook, uncount_webhook
 from tidings.storage.sqlite.lifecycle_time import lag_ms
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
@@ -52,12 +54,16 @@ class SqliteWebhookStore:
         self._writer = writer
         self._readers = readers
 
-    async def create(self, webhook: Webhook, *, start_at: datetime | None) -> Webhook:
+    async def create(
+        self, webhook: Webhook, *, start_at: datetime | None, caps: Caps | None = None
+    ) -> Webhook:
         """Store a webhook with its first revision and control entry (ports.WebhookStore).
 
         Raises AlreadyExists if the id is taken.
         """
-        return await self._writer.run(partial(_create, webhook=webhook, start_at=start_at))
+        return await self._writer.run(
+            partial(_create, webhook=webhook, start_at=start_at, caps=caps)
+        )
 
     async def get(self, bucket: int, webhook_id: str) -> Webhook | None:
         """Return a webhook by its id, or None."""
@@ -77,9 +83,9 @@ class SqliteWebhookStore:
         """Return a webhook's revisions, ascending by position."""
         return self._readers.at_once(find_revisions, bucket, webhook_id)
 
-    async def update(self, webhook: Webhook) -> Webhook:
+    async def update(self, webhook: Webhook, *, caps: Caps | None = None) -> Webhook:
         """Replace a webhook's row (ports.WebhookStore.update)."""
-        return await self._writer.run(partial(_update, webhook=webhook))
+        return await self._writer.run(partial(_update, webhook=webhook, caps=caps))
 
     async def delete(self, webhook: Webhook) -> None:
         """Delete a webhook and all its rows (ports.WebhookStore.delete)."""
@@ -91,10 +97,13 @@ class SqliteWebhookStore:
         return self._readers.at_once(_tracked, bucket, webhook_id)
 
 
-def _create(transaction: Transaction, *, webhook: Webhook, start_at: datetime | None) -> Webhook:
+def _create(
+    transaction: Transaction, *, webhook: Webhook, start_at: datetime | None, caps: Caps | None
+) -> Webhook:
     connection = transaction.connection
     if webhook.webhook_id in find_webhooks(connection, webhook.bucket, (webhook.webhook_id,)):
         raise AlreadyExists(f"webhook {webhook.webhook_id} exists")
+    count_webhook(connection, webhook, caps)
     position = append_control(transaction, webhook)
     placed = msgspec.structs.replace(
         webhook,
@@ -111,7 +120,7 @@ def _create(transaction: Transaction, *, webhook: Webhook, start_at: datetime | 
     return placed
 
 
-def _update(transaction: Transaction, *, webhook: Webhook) -> Webhook:
+def _update(transaction: Transaction, *, webhook: Webhook, caps: Caps | None) -> Webhook:
     connection = transaction.connection
     found = find_webhook(connection, webhook.bucket, webhook.webhook_id)
     if found.revision != webhook.revision:
@@ -131,6 +140,7 @@ def _update(transaction: Transaction, *, webhook: Webhook) -> Webhook:
     key = (webhook.bucket, webhook.webhook_id, webhook.revision)
     connection.execute(_SQL["update_webhook"], (*changeable(replaced), *updated(replaced), *key))
     if (found.filter, found.kinds) != (replaced.filter, replaced.kinds):
+        check_revisions(connection, found, caps)
         _add_revision(transaction, replaced, position)
     return replaced
 
@@ -151,6 +161,7 @@ def delete_webhook(transaction: Transaction, bucket: int, webhook_id: str) -> We
     for name in _ROWS_OF_A_WEBHOOK:
         connection.execute(_SQL[name], (bucket, webhook_id))
     connection.execute(_SQL["hide_account_webhook"], (found.account, found.webhook_id))
+    uncount_webhook(connection, found)
     return found
 
 
