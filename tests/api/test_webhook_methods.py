@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.installation import ACCOUNT, SOLUTION, Installation
+from tidings.domain.caps import Caps
 from tidings.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
@@ -215,3 +216,21 @@ async def test_a_token_that_names_no_webhook_is_refused_by_name(
 ) -> None:
     answer = await installation.post("ListWebhooks", {"page_token": "17"})
     assert (answer.status_code, answer.json()["meta"]) == (400, {"argument": "page_token"})
+
+
+async def test_past_a_cap_it_is_a_failed_precondition_which_no_wait_mends(
+    installation: Installation,
+) -> None:
+    installation.app._webhooks._caps = Caps(solution_webhooks=2, webhook_revisions=1)
+    webhook = await installation.new_webhook()
+    await installation.new_webhook()
+    wish = {"locator": {"solution_id": SOLUTION}, "filter": {"solution": {}}, "kinds": [1]}
+    third = await installation.post("CreateWebhook", {"webhook": wish})
+    assert (third.status_code, third.json()["code"]) == (412, "failed_precondition")
+    assert "retry-after" not in third.headers
+    assert "delete one first" in third.json()["msg"]
+    narrower = {"webhook_id": webhook["webhook_id"], "kinds": [2]}
+    changed = await installation.post("UpdateWebhook", {"webhook": narrower})
+    assert (changed.status_code, changed.json()["code"]) == (412, "failed_precondition")
+    kept = await installation.call("GetWebhook", {"webhook_id": webhook["webhook_id"]})
+    assert len(kept["webhook"]["kinds"]) == 3
