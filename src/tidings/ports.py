@@ -30,7 +30,7 @@ from tidings.domain.key import ApiKey
 from tidings.domain.lifecycle import Step
 from tidings.domain.log_entry import Append, Appended, Header, Page, PageQuery, Receipt
 from tidings.domain.sweep import MoveBatch, SweepTime
-from tidings.domain.webhook import Webhook
+from tidings.domain.webhook import Placed, Webhook
 
 
 class Clock(Protocol):
@@ -109,11 +109,11 @@ class WebhookStore(Protocol):
         """Return those of the webhooks that exist now: what the dispatcher asks before it sends."""
 
     async def list_of_account(
-        self, account: str, *, solution: str | None, after: str | None, limit: int
-    ) -> Sequence[Webhook]:
-        """Return an account's webhooks in the order of their creation, after webhook id `after`.
+        self, account: str, *, solution: str | None, after: int, limit: int
+    ) -> Sequence[Placed]:
+        """Return an account's webhooks in the order of their creation, after the place `after`.
 
-        An `after` that is gone meanwhile still names its place; one that never was: from the start.
+        A place is gone on from also when its webhook is deleted meanwhile; 0: from the start.
         """
 
     async def revisions(self, bucket: int, webhook_id: str) -> tuple[Revision, ...]:
@@ -210,6 +210,34 @@ class LifecycleStore(Protocol):
         """
 
 
+class RetentionStore(Protocol):
+    """Dropping what is over its time (mechanics L2, L7), in batches.
+
+    Each call is one transaction that is so short that appends go in between; it returns how many
+    rows it deleted, 0 where nothing is left to do.
+    """
+
+    async def raise_floor(self, before: datetime) -> None:
+        """Let the log begin at `before` in all buckets. Never moves it back.
+
+        What lies behind the floor isn't listed any more from then on, though its rows are still
+        there. It goes by time alone, the same in all buckets: how far another tenant's entries
+        reach is told to nobody.
+        """
+
+    async def drop_entries(self) -> int:
+        """Delete a batch of log entries behind the floor."""
+
+    async def drop_revisions(self) -> int:
+        """Delete a batch of revisions whose successor holds from the floor or before it on."""
+
+    async def drop_attempts(self, before: datetime) -> int:
+        """Delete a batch of attempts that were made before an instant."""
+
+    async def drop_idempotency_keys(self, before: datetime) -> int:
+        """Delete a batch of keys, and their receipts, that were first used before an instant."""
+
+
 class KeyStore(Protocol):
     """API keys, by hash (contract 3.1)."""
 
@@ -273,6 +301,7 @@ class Storage(Protocol):
     webhooks: WebhookStore
     dispatch: DispatchStore
     lifecycle: LifecycleStore
+    retention: RetentionStore
     keys: KeyStore
     applications: ApplicationStore
     capabilities: Capabilities

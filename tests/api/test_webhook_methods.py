@@ -211,10 +211,10 @@ async def test_a_walk_of_webhooks_is_steady_while_others_come_and_go(
     assert first + rest == [*ids, new]
 
 
-async def test_a_token_that_names_no_webhook_is_refused_by_name(
+async def test_a_token_that_is_no_place_is_refused_by_name(
     installation: Installation,
 ) -> None:
-    answer = await installation.post("ListWebhooks", {"page_token": "17"})
+    answer = await installation.post("ListWebhooks", {"page_token": "a-webhook-id"})
     assert (answer.status_code, answer.json()["meta"]) == (400, {"argument": "page_token"})
 
 

@@ -18,6 +18,7 @@ from tidings.domain.log_entry import Append, NewEntry, Receipt
 from tidings.domain.webhook import Notifications, Stamp, Webhook
 from tidings.engine.dispatch import Dispatch
 from tidings.engine.reads import Reads
+from tidings.engine.retention import Retention
 from tidings.engine.sweeper import Sweeper
 from tidings.engine.worker import PAUSE_AFTER_FAILURE_SECONDS, Worker
 from tidings.errors import StorageUnavailable
@@ -79,7 +80,8 @@ class World:
         self.dispatch = Dispatch(
             self.storage, self.sender, self.clock, f"holder-{self._starts}", reads=self.reads
         )
-        self.sweeper = Sweeper(self.storage.lifecycle, self.clock)
+        retention = Retention(self.storage.retention, self.clock)
+        self.sweeper = Sweeper(self.storage.lifecycle, self.clock, (retention,))
         await self.sweeper.run_once()
         await self.dispatch.start()
         now = self.clock.monotonic()

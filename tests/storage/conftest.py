@@ -14,7 +14,16 @@ from tidings.testing.clock import ManualClock
 pytest.register_assert_rewrite(
     *(
         f"tidings.testing.storage_{part}_contract"
-        for part in ("account", "caps", "dispatch", "lifecycle", "log", "page", "webhook")
+        for part in (
+            "account",
+            "caps",
+            "dispatch",
+            "lifecycle",
+            "log",
+            "page",
+            "retention",
+            "webhook",
+        )
     )
 )
 

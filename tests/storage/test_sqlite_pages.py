@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import apsw
 import pytest
 
 from tidings.domain import limits
-from tidings.domain.buckets import bucket_of
 from tidings.domain.filter import (
     ApplicationFilter,
     ApplicationsFilter,
@@ -18,15 +18,14 @@ from tidings.domain.filter import (
 )
 from tidings.domain.kinds import Kind
 from tidings.domain.log_entry import NewEntry
+from tidings.domain.positions import position_at
 from tidings.storage.sqlite import SqliteStorage
 from tidings.storage.sqlite.connection import connect_reader
 from tidings.storage.sqlite.page_scan import PageScan
 from tidings.storage.sqlite.queries import load_queries
 from tidings.testing.clock import ManualClock
 from tidings.testing.storage_samples import (
-    ACCOUNT,
     ALL_KINDS,
-    SOLUTION,
     bodies,
     entry,
     page_query,
@@ -82,39 +81,23 @@ async def test_what_is_appended_between_two_slices_waits_for_the_next_page(
 async def test_the_floor_is_read_again_in_the_last_slice(
     database: SqliteFile, storage: SqliteStorage, clock: ManualClock
 ) -> None:
-    receipt = await storage.log.append(publish(*_one_in_five(60)))
-    assert receipt.first_position is not None
-    floor = receipt.first_position + 37
+    for _ in range(5):
+        await storage.log.append(publish(*_one_in_five(20)))
+        await clock.advance(1)
     connection = connect_reader(database.path)
     scan = PageScan(page_query(limit=12, revisions=TABLE_ONLY), clock)
     scan.read_slice(connection)
-    retention = apsw.Connection(database.path)
-    bucket = bucket_of(ACCOUNT, SOLUTION)
-    retention.execute("UPDATE head SET floor = ? WHERE bucket = ?", (floor, bucket))
-    retention.execute("DELETE FROM change_log WHERE position <= ?", (floor,))
-    retention.close()
+    begins_at = clock.now() - timedelta(seconds=2)
+    await storage.retention.raise_floor(begins_at)
+    while await storage.retention.drop_entries():
+        pass
     while not scan.done:
         scan.read_slice(connection)
     page = scan.page()
-    assert page.floor == floor
-    assert bodies(page) == [f"e{n}".encode() for n in (0, 5, 10, 40, 45, 50, 55)]
+    assert page.floor == position_at(begins_at) - 1
+    of_each = [b"e0", b"e5", b"e10", b"e15"]
+    assert bodies(page) == [b"e0", b"e5", b"e10", *of_each, *of_each]
     connection.close()
-
-
-async def test_positions_go_on_behind_the_floor_of_an_emptied_bucket(
-    database: SqliteFile, storage: SqliteStorage, clock: ManualClock
-) -> None:
-    receipt = await storage.log.append(publish(entry(), entry()))
-    assert receipt.last_position is not None
-    retention = apsw.Connection(database.path)
-    retention.execute("UPDATE head SET floor = ?", (receipt.last_position,))
-    retention.execute("DELETE FROM change_log")
-    retention.close()
-    clock.shift(-3_600)
-    again = await storage.log.append(publish(entry("after")))
-    assert again.first_position == receipt.last_position + 1
-    page = await storage.log.read_page(page_query())
-    assert (bodies(page), page.floor) == ([b"after"], receipt.last_position)
 
 
 @pytest.mark.usefixtures("slices_of_five")

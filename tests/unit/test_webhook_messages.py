@@ -152,8 +152,8 @@ def test_every_field_is_known_in_camel_case_too_and_unknown_ones_are_ignored() -
         parse_message(b'{"webhookId":"w","pageSize":3,"pageToken":"9","waitSeconds":2}')
     )
     assert (pages.webhook_id, pages.page_size, pages.token, pages.wait_seconds) == ("w", 3, 9, 2)
-    webhooks = read_webhook_list_wish(parse_message(b'{"solutionId":"s","pageToken":"t"}'))
-    assert (webhooks.solution, webhooks.after) == ("s", "t")
+    webhooks = read_webhook_list_wish(parse_message(b'{"solutionId":"s","pageToken":"7"}'))
+    assert (webhooks.solution, webhooks.after) == ("s", 7)
 
 
 def test_absent_and_null_fields_of_a_webhook_are_none() -> None:

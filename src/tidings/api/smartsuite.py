@@ -20,6 +20,7 @@ from tidings.api.responses import Answering, respond
 from tidings.api.twirp import respond_bad_route, respond_twirp_error
 from tidings.domain.key import Role
 from tidings.domain.limits import REQUESTS_PER_SECOND, RPC_BODY_BYTES
+from tidings.domain.page_token import format_token
 from tidings.domain.proto_json import Message, parse_message
 from tidings.domain.webhook_messages import (
     EventListWish,
@@ -141,7 +142,7 @@ class SmartSuite:
         page = await self._webhooks.list(principal.account, read_webhook_list_wish(message))
         answer: dict[str, Any] = {"webhooks": [print_webhook(found) for found in page.webhooks]}
         if page.next_after is not None:
-            answer["next_page_token"] = page.next_after
+            answer["next_page_token"] = format_token(page.next_after)
         return answer
 
     async def _update(self, principal: Principal, message: Message) -> dict[str, Any]:

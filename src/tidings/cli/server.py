@@ -29,6 +29,7 @@ from tidings.engine.dispatch import Dispatch
 from tidings.engine.listing import Listing
 from tidings.engine.publish import Publisher
 from tidings.engine.reads import Reads
+from tidings.engine.retention import Retention
 from tidings.engine.sweeper import Sweeper
 from tidings.engine.webhooks import Webhooks
 from tidings.engine.worker import Worker, run_worker
@@ -87,7 +88,8 @@ class _Server:
         self._sender = CurlSender(policy, clock, ca_file=settings.ca_file)
         self._arrivals = Arrivals(hints=storage.capabilities.hints)
         self._reads = Reads(storage.dispatch)
-        self._sweeper = Sweeper(storage.lifecycle, clock)
+        retention = Retention(storage.retention, clock)
+        self._sweeper = Sweeper(storage.lifecycle, clock, (retention,))
         self._authenticator = Authenticator(storage.keys, clock)
         holder = f"{socket.gethostname()}-{os.getpid()}-{clock.entropy(_HOLDER_BYTES).hex()}"
         self._dispatch = Dispatch(

@@ -221,6 +221,9 @@ SWEEP_SECONDS = 60.0
 """How often the sweeper stores its time, and looks for what is due, where nothing is due sooner."""
 DOWNTIME_SECONDS = 600.0
 """A longer gap between two sweeps is downtime: it is added to every lifecycle limit (L8)."""
+CHORES_AFTER_DOWNTIME_SECONDS = 3_600.0
+"""How long after downtime nothing is dropped yet: to set a wrong clock right, which looks the same,
+and for readers who were kept waiting to fetch what is over its time."""
 CLOCK_AHEAD_SECONDS = 3_600.0
 """How far a clock may run ahead of the sweeps before nothing more is appended by it (L8)."""
 SWEEP_BATCH = 100
@@ -230,7 +233,26 @@ SWEEP_BATCHES = 20
 IDEMPOTENCY_HOURS = 24
 """How long an Idempotency-Key is remembered (contract 3.2)."""
 LOG_DAYS = 15
-"""How long the log keeps an event."""
+"""How long the log keeps an event: a webhook that nobody reads is gone after 14 (contract 1.7)."""
+ATTEMPT_DAYS = 7
+"""How long an attempt can be looked at: a day of retries, and a week to ask what went wrong."""
+RETENTION_STEP_ROWS = 500
+"""Rows of one deleting statement: 3 ms here where they are of 900 bytes."""
+RETENTION_STEP_BYTES = 4 * MEBIBYTE
+"""Bytes of bodies of one deleting statement, and one entry: large bodies are freed page by page."""
+RETENTION_BATCH_STEPS = 64
+"""Such statements of one transaction, however fast the disk is."""
+RETENTION_BATCH_SECONDS = 0.01
+"""After which a batch begins no further one: with the last and the commit it holds the writer for
+less than 50 ms."""
+RETENTION_SHARE_SECONDS = 0.5
+"""What a batch may take instead, where it waited half as long itself: the greater part of a writer
+that is full, so that the log doesn't grow however much is published."""
+RETENTION_ROUND_SECONDS = 1.0
+"""After which a round ends, though there is more to drop: expiries wait for its end. The next
+sweep, which then comes at once, goes on."""
+RETENTION_SECONDS = 60.0
+"""How often it is looked what is over its time."""
 
 # --- SQLite (mechanics P5, Q2) ------------------------------------------------------------------
 

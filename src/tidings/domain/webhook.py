@@ -70,6 +70,16 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     previous_secret_expires_at: datetime | None = None
 
 
+class Placed(msgspec.Struct, frozen=True):
+    """A webhook and its place in its account's list: after all that were created before it.
+
+    A place stays its webhook's own when that is deleted, so it can be gone on from at any time.
+    """
+
+    place: int
+    webhook: Webhook
+
+
 def signing_secrets(webhook: Webhook, now: datetime) -> tuple[str, ...]:
     """Return the secrets that sign at `now`: the present one, and during a rotation the last."""
     expires_at = webhook.previous_secret_expires_at

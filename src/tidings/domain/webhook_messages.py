@@ -54,11 +54,11 @@ class WebhookWish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookListWish(msgspec.Struct, frozen=True):
-    """A ListWebhooks: the webhook id after which its page starts, None for the first one."""
+    """A ListWebhooks: the place after which its page starts, 0 for the first one."""
 
     solution: str | None
     page_size: int
-    after: str | None
+    after: int
 
 
 class EventListWish(msgspec.Struct, frozen=True):
@@ -94,10 +94,11 @@ def read_webhook_id(request: Message) -> str:
 
 def read_webhook_list_wish(request: Message) -> WebhookListWish:
     """Read a ListWebhooks; raises InvalidArgument."""
+    token = _read_token_text(request)
     return WebhookListWish(
         solution=request.text("solution_id") or None,
         page_size=_read_page_size(request, WEBHOOKS_PAGE_SIZE),
-        after=_read_token_text(request) or None,
+        after=parse_token(token) if token else 0,
     )
 
 

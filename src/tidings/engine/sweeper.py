@@ -38,7 +38,8 @@ class Sweeper:
     """Sweeps each minute, and sooner where something is due sooner. A Worker.
 
     Nothing is moved, deleted or done by a sweep that comes after downtime, nor by a clock that has
-    jumped too far ahead.
+    jumped too far ahead. Chores wait for a while longer then: what they drop by a clock that turns
+    out to be wrong doesn't come back.
     """
 
     name = "sweeper"
@@ -71,6 +72,8 @@ class Sweeper:
         if behind != time.paused:
             seconds = (behind - time.paused).total_seconds()
             telemetry.logger().warning(telemetry.SWEEP_PAUSED, seconds=seconds)
+            for chore in self._chores:
+                chore.put_off(started + limits.CHORES_AFTER_DOWNTIME_SECONDS)
             return limits.SWEEP_SECONDS
         until_step = await self._until_next_step()
         if until_step <= 0 and not await self._take_steps():
@@ -112,6 +115,10 @@ class _Due:
     def __init__(self, chore: Chore) -> None:
         self._chore = chore
         self._due = 0.0
+
+    def put_off(self, until: float) -> None:
+        """Don't run it before `until` (monotonic)."""
+        self._due = max(self._due, until)
 
     async def run_if_due(self, now: datetime, monotonic: float) -> float:
         """Run it if its time has come; return the seconds until it comes again.

@@ -33,7 +33,7 @@ class WebhookPage(msgspec.Struct, frozen=True):
     """Webhooks of one page; `next_after` is None on the last one."""
 
     webhooks: Sequence[Webhook]
-    next_after: str | None
+    next_after: int | None
 
 
 class Webhooks:
@@ -68,17 +68,15 @@ class Webhooks:
     async def list(self, account: str, wish: WebhookListWish) -> WebhookPage:
         """Return a page of the account's webhooks, in the order of their creation.
 
-        A page starts after a webhook's id, not at a count, so that those which come and go
+        A page starts after a webhook's place, not at a count, so that those which come and go
         meanwhile neither repeat nor hide another.
         """
-        if wish.after is not None and bucket_of_webhook(wish.after) is None:
-            message = "page_token must be a next_page_token of an earlier answer"
-            raise InvalidArgument("page_token", message)
         found = await self._store.list_of_account(
             account, solution=wish.solution, after=wish.after, limit=wish.page_size + 1
         )
         page = found[: wish.page_size]
-        return WebhookPage(page, page[-1].webhook_id if len(found) > len(page) else None)
+        webhooks = [placed.webhook for placed in page]
+        return WebhookPage(webhooks, page[-1].place if len(found) > len(page) else None)
 
     async def update(self, account: str, by: str, wish: WebhookWish) -> Webhook:
         """Change a webhook; return it as it is stored.

@@ -37,9 +37,7 @@ class CapsContract(StorageSetting):
         await create(account="other")
         await storage.webhooks.delete(first)
         await create()
-        listed = await storage.webhooks.list_of_account(
-            "acme", solution="crm", after=None, limit=10
-        )
+        listed = await storage.webhooks.list_of_account("acme", solution="crm", after=0, limit=10)
         assert len(listed) == 2
 
     async def test_an_account_has_room_for_so_many_webhooks_and_solutions(

@@ -17,6 +17,7 @@ from tidings.testing.storage_dispatch_contract import DispatchContract
 from tidings.testing.storage_lifecycle_contract import LifecycleContract
 from tidings.testing.storage_log_contract import LogContract
 from tidings.testing.storage_page_contract import PageContract
+from tidings.testing.storage_retention_contract import RetentionContract
 from tidings.testing.storage_samples import Database
 from tidings.testing.storage_webhook_contract import WebhookContract
 
@@ -29,6 +30,7 @@ class StorageContract(
     WebhookContract,
     DispatchContract,
     LifecycleContract,
+    RetentionContract,
     AccountContract,
     CapsContract,
 ):

@@ -159,9 +159,7 @@ class LifecycleContract(StorageSetting):
         assert await storage.webhooks.revisions(bucket, stored.webhook_id) == ()
         assert await storage.dispatch.attempts_of(bucket, stored.webhook_id, 10) == []
         account = stored.account
-        listed = await storage.webhooks.list_of_account(
-            account, solution=None, after=None, limit=10
-        )
+        listed = await storage.webhooks.list_of_account(account, solution=None, after=0, limit=10)
         assert listed == []
         subjects = [h.subject for h in await storage.log.read_tail({bucket: 0}, 100)]
         assert subjects == [stored.webhook_id, "kept", *[stored.webhook_id] * 4]

@@ -191,27 +191,38 @@ class WebhookContract(StorageSetting):
             for n in range(7)
         ]
         await storage.webhooks.create(webhook(clock, account="other"), start_at=None)
-        listed = await storage.webhooks.list_of_account(
-            ACCOUNT, solution=None, after=None, limit=100
-        )
-        assert list(listed) == made
-        of_one = await storage.webhooks.list_of_account(
-            ACCOUNT, solution="s1", after=None, limit=100
-        )
-        assert list(of_one) == made[1::3]
+        listed = await storage.webhooks.list_of_account(ACCOUNT, solution=None, after=0, limit=100)
+        assert [placed.webhook for placed in listed] == made
+        of_one = await storage.webhooks.list_of_account(ACCOUNT, solution="s1", after=0, limit=100)
+        assert list(of_one) == listed[1::3]
 
     async def test_a_walk_over_the_list_survives_the_deletion_of_its_place(
         self, storage: Storage, clock: ManualClock
     ) -> None:
         made = [await storage.webhooks.create(webhook(clock), start_at=None) for _ in range(5)]
-        place = made[1].webhook_id
+        listed = await storage.webhooks.list_of_account(ACCOUNT, solution=None, after=0, limit=5)
         await storage.webhooks.delete(made[1])
-        rest = await storage.webhooks.list_of_account(ACCOUNT, solution=None, after=place, limit=2)
-        assert list(rest) == made[2:4]
-        strange = await storage.webhooks.list_of_account(
-            ACCOUNT, solution=None, after="never was", limit=100
+        rest = await storage.webhooks.list_of_account(
+            ACCOUNT, solution=None, after=listed[1].place, limit=2
         )
-        assert list(strange) == [made[0], *made[2:]]
+        assert list(rest) == listed[2:4]
+
+    async def test_a_place_whose_webhook_is_gone_is_not_given_again(
+        self, storage: Storage, clock: ManualClock
+    ) -> None:
+        for _ in range(2):
+            await storage.webhooks.create(webhook(clock), start_at=None)
+        first, last = await storage.webhooks.list_of_account(
+            ACCOUNT, solution=None, after=0, limit=9
+        )
+        await storage.webhooks.delete(last.webhook)
+        await clock.advance(1)
+        new = await storage.webhooks.create(webhook(clock), start_at=None)
+        for after, expected in ((last.place, [new]), (0, [first.webhook, new])):
+            rest = await storage.webhooks.list_of_account(
+                ACCOUNT, solution=None, after=after, limit=9
+            )
+            assert [placed.webhook for placed in rest] == expected
 
     async def test_current_returns_those_that_exist_now(
         self, storage: Storage, clock: ManualClock

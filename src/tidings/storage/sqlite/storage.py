@@ -15,6 +15,7 @@ from tidings.ports import (
     DispatchStore,
     KeyStore,
     LifecycleStore,
+    RetentionStore,
     WebhookStore,
 )
 from tidings.storage.sqlite.account_stores import SqliteApplicationStore, SqliteKeyStore
@@ -25,6 +26,7 @@ from tidings.storage.sqlite.failures import ours
 from tidings.storage.sqlite.lifecycle_store import SqliteLifecycleStore
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
+from tidings.storage.sqlite.retention_store import SqliteRetentionStore
 from tidings.storage.sqlite.schema import check_current, schema_state_of_file
 from tidings.storage.sqlite.server_lock import ServerLock
 from tidings.storage.sqlite.transaction import Transaction
@@ -79,6 +81,7 @@ class SqliteStorage:
         self.webhooks: WebhookStore = SqliteWebhookStore(writer, readers)
         self.dispatch: DispatchStore = SqliteDispatchStore(writer, readers)
         self.lifecycle: LifecycleStore = SqliteLifecycleStore(writer, readers, clock)
+        self.retention: RetentionStore = SqliteRetentionStore(writer, clock)
         self.keys: KeyStore = SqliteKeyStore(writer, readers)
         self.applications: ApplicationStore = SqliteApplicationStore(writer)
         self.capabilities = Capabilities(lanes=1, hints=True, sole_server=True)

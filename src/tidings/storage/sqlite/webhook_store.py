@@ -15,9 +15,9 @@ from tidings.domain.dispatch import Tracked
 from tidings.domain.filter import Revision
 from tidings.domain.kinds import CONTROL
 from tidings.domain.log_entry import NewEntry
-from tidings.domain.positions import position_at
-from tidings.domain.webhook import Webhook
-from tidings.errors import AlreadyExists, NotFound, RevisionConflict
+from tidings.domain.positions import next_position, position_at
+from tidings.domain.webhook import Placed, Webhook
+from tidings.errors import AlreadyExists, InvalidArgument, NotFound, RevisionConflict
 from tidings.storage.sqlite.connection import snapshot
 from tidings.storage.sqlite.kept import check_revisions, count_webhook, uncount_webhook
 from tidings.storage.sqlite.lifecycle_time import lag_ms
@@ -36,6 +36,7 @@ from tidings.storage.sqlite.webhook_rows import (
 from tidings.storage.sqlite.writer import Writer
 
 _SQL = load_queries("webhooks")
+_HEAD = load_queries("change_log")["last_position"]
 
 _ROWS_OF_A_WEBHOOK = (
     "delete_webhook",
@@ -74,8 +75,8 @@ class SqliteWebhookStore:
         return self._readers.at_once(find_webhooks, bucket, webhook_ids)
 
     async def list_of_account(
-        self, account: str, *, solution: str | None, after: str | None, limit: int
-    ) -> Sequence[Webhook]:
+        self, account: str, *, solution: str | None, after: int, limit: int
+    ) -> Sequence[Placed]:
         """Return an account's webhooks in the order of their creation (ports.WebhookStore)."""
         return await self._readers.in_thread(_list_of_account, account, solution, after, limit)
 
@@ -109,15 +110,33 @@ def _create(
         webhook,
         created_position=position,
         extended_at=webhook.created.at,
-        start_position=position if start_at is None else position_at(start_at) - 1,
+        start_position=position
+        if start_at is None
+        else _start_position(connection, webhook.bucket, start_at),
     )
     connection.execute(_SQL["insert_webhook"], webhook_row(placed, lag_ms(transaction)))
     connection.execute(
         _SQL["insert_account_webhook"],
-        (placed.account, placed.webhook_id, placed.bucket, placed.solution),
+        (
+            placed.account,
+            placed.webhook_id,
+            placed.bucket,
+            placed.solution,
+            next_position(0, transaction.now_ms),
+        ),
     )
     _add_revision(transaction, placed, placed.start_position)
     return placed
+
+
+def _start_position(connection: apsw.Connection, bucket: int, start_at: datetime) -> int:
+    """Return where a webhook starts that sees what happened from an instant on (P4)."""
+    start_position = position_at(start_at) - 1
+    [(_, floor)] = connection.execute(_HEAD, (bucket,))
+    if start_position < floor:
+        name = "webhook.start_at"
+        raise InvalidArgument(name, f"{name} lies before what the log still keeps")
+    return start_position
 
 
 def _update(transaction: Transaction, *, webhook: Webhook, caps: Caps | None) -> Webhook:
@@ -160,7 +179,7 @@ def delete_webhook(transaction: Transaction, bucket: int, webhook_id: str) -> We
     append_control(transaction, msgspec.structs.replace(found, revision=found.revision + 1))
     for name in _ROWS_OF_A_WEBHOOK:
         connection.execute(_SQL[name], (bucket, webhook_id))
-    connection.execute(_SQL["hide_account_webhook"], (found.account, found.webhook_id))
+    connection.execute(_SQL["delete_account_webhook"], (found.account, found.webhook_id))
     uncount_webhook(connection, found)
     return found
 
@@ -180,6 +199,8 @@ def append_control(transaction: Transaction, webhook: Webhook) -> int:
 
 
 def _add_revision(transaction: Transaction, webhook: Webhook, from_position: int) -> None:
+    key = (webhook.bucket, webhook.webhook_id)
+    transaction.connection.execute(_SQL["supersede_revision"], (*key, from_position))
     transaction.connection.execute(
         _SQL["insert_revision"],
         (
@@ -193,16 +214,16 @@ def _add_revision(transaction: Transaction, webhook: Webhook, from_position: int
 
 
 def _list_of_account(
-    connection: apsw.Connection, account: str, solution: str | None, after: str | None, limit: int
-) -> list[Webhook]:
+    connection: apsw.Connection, account: str, solution: str | None, after: int, limit: int
+) -> list[Placed]:
     wish = {"account": account, "solution": solution, "after": after, "limit": limit}
     with snapshot(connection):
         places: list[Any] = connection.execute(_SQL["list_of_account"], wish).fetchall()
         found: dict[str, Webhook] = {}
-        for bucket in {bucket for bucket, _ in places}:
-            ids = [webhook_id for at, webhook_id in places if at == bucket]
+        for bucket in {bucket for _, bucket, _ in places}:
+            ids = [webhook_id for _, at, webhook_id in places if at == bucket]
             found |= find_webhooks(connection, bucket, ids)
-    return [found[webhook_id] for _, webhook_id in places]
+    return [Placed(place, found[webhook_id]) for place, _, webhook_id in places]
 
 
 def _tracked(connection: apsw.Connection, bucket: int, webhook_id: str) -> Tracked | None:

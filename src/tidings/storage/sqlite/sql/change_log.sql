@@ -45,14 +45,16 @@ WHERE bucket = ? AND account = ? AND solution = ? AND key = ?
 DELETE FROM idempotency WHERE bucket = ? AND account = ? AND solution = ? AND key = ?
 
 -- name: buckets_with_news
--- Of buckets and their tails, given as a JSON object, those with entries behind the tail.
-SELECT CAST(tails.key AS INTEGER) AS bucket, tails.value
+-- Of buckets and their tails, given as a JSON object, those with entries behind the tail, and from
+-- where on: what retention has dropped isn't read, also where its rows are still there.
+SELECT head.bucket, max(tails.value, head.floor) AS tail
 FROM json_each(?1) AS tails
+CROSS JOIN head ON head.bucket = CAST(tails.key AS INTEGER)
 WHERE EXISTS (
     SELECT 1 FROM change_log AS entry
-    WHERE entry.bucket = CAST(tails.key AS INTEGER) AND entry.position > tails.value
+    WHERE entry.bucket = head.bucket AND entry.position > max(tails.value, head.floor)
 )
-ORDER BY bucket
+ORDER BY head.bucket
 
 -- name: read_tail
 -- The headers behind a bucket's tail, in order.

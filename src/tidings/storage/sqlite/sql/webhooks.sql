@@ -8,11 +8,12 @@ INSERT INTO webhook (
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_account_webhook
--- The webhook's place in its account's list, after those that came before it.
+-- The webhook's place in its account's list, after those that came before it. It is a time, as
+-- positions are (?5), so that the place of a deleted webhook isn't given again.
 INSERT INTO account_webhook (account, webhook_id, place, bucket, solution)
 VALUES (
     ?1, ?2,
-    (SELECT coalesce(max(place), 0) + 1 FROM account_webhook WHERE account = ?1),
+    max((SELECT coalesce(max(place), 0) + 1 FROM account_webhook WHERE account = ?1), ?5),
     ?3, ?4
 )
 
@@ -20,6 +21,11 @@ VALUES (
 -- What a webhook covers from a position on.
 INSERT INTO webhook_revision (bucket, webhook_id, from_position, filter, kinds)
 VALUES (?, ?, ?, ?, ?)
+
+-- name: supersede_revision
+-- From where on another revision holds in the place of the one before it.
+UPDATE webhook_revision SET superseded_position = ?3
+WHERE bucket = ?1 AND webhook_id = ?2 AND superseded_position IS NULL
 
 -- name: find_webhooks
 -- Webhooks of one bucket by id (a JSON list), with when they were last listed, and since when
@@ -38,15 +44,11 @@ WHERE
     webhook.bucket = ? AND webhook.webhook_id IN (SELECT value FROM json_each(?))
 
 -- name: list_of_account
--- The places of an account's webhooks, in the order of their creation, after a webhook that may
--- be deleted by now.
-SELECT bucket, webhook_id
+-- An account's webhooks, in the order of their creation, after a place.
+SELECT place, bucket, webhook_id
 FROM account_webhook
 WHERE
-    account = :account AND deleted = 0
-    AND place > coalesce(
-        (SELECT place FROM account_webhook WHERE account = :account AND webhook_id = :after), 0
-    )
+    account = :account AND place > :after
     AND (:solution IS NULL OR solution = :solution)
 ORDER BY place
 LIMIT :limit
@@ -67,9 +69,9 @@ SET
     updated_at = ?, revision = revision + 1
 WHERE bucket = ? AND webhook_id = ? AND revision = ?
 
--- name: hide_account_webhook
--- Take a webhook off its account's list; its place stays.
-UPDATE account_webhook SET deleted = 1 WHERE account = ? AND webhook_id = ?
+-- name: delete_account_webhook
+-- Take a webhook off its account's list.
+DELETE FROM account_webhook WHERE account = ? AND webhook_id = ?
 
 -- name: delete_webhook
 -- The webhook's row.
