@@ -7,11 +7,15 @@ stored as an assignment, so every process of every version agrees on it for ever
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from functools import lru_cache
 
 BUCKETS = 256
 """How many buckets there are; fixed for ever, since positions are ordered within one."""
+
+_WEBHOOK_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+"""A UUIDv8 as `new_webhook_id` prints it."""
 
 
 @lru_cache(maxsize=65_536)
@@ -49,13 +53,7 @@ def new_webhook_id(bucket: int, entropy: bytes) -> str:
 
 def bucket_of_webhook(webhook_id: str) -> int | None:
     """Return the bucket that a webhook id carries, or None if it is no webhook id of ours."""
-    try:
-        parsed = uuid.UUID(webhook_id)
-    except ValueError:
-        return None
-    if str(parsed) != webhook_id or parsed.version != 8:
-        return None
-    return parsed.bytes[0]
+    return int(webhook_id[:2], 16) if _WEBHOOK_ID.fullmatch(webhook_id) else None
 
 
 def new_uuid(entropy: bytes) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import msgspec
 
-from tidings.domain.event import splice_event
 from tidings.domain.log_entry import Page, PageEntry
 from tidings.domain.page_token import format_token
 from tidings.domain.positions import previous_day_start
@@ -51,7 +50,8 @@ def print_page(
 ) -> bytes:
     """Return ListEvents' answer, with the stored bytes spliced in (contract 1.4)."""
     return b'{"events":[%b],"next_page_token":"%b","has_more":%b%b}' % (
-        b",".join([splice_event(prefix, entry) for entry in entries]),
+        # `splice_event`, in line: a call for each of a thousand events is a fifth of their cost.
+        b",".join([b'%b%d"%b' % (prefix, entry.position, entry.body) for entry in entries]),
         format_token(position).encode(),
         b"true" if has_more else b"false",
         b',"events_expired":true' if events_expired else b"",

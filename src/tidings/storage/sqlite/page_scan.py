@@ -90,15 +90,19 @@ class PageScan:
     def _scan_span(self, connection: apsw.Connection, span: Span, cut_at: float) -> bool:
         """Take what matches in one span; True where the slice ends with it."""
         watched = covered_fields(span.revision.filter)
+        entries, limit, max_bytes = self._entries, self._query.limit, self._query.max_bytes
+        now = self._clock.monotonic
         rows = connection.execute(_SCAN, self._bindings(span))
         try:
+            # All in one place: calls for each row would cost a large page more than SQLite does.
             for position, changed, body in rows:
-                if _passes(watched, changed):
-                    if self._full():
-                        self._finish(self._entries[-1].position, has_more=True)
+                if not watched or _passes(watched, changed):
+                    if len(entries) >= limit or self._bytes >= max_bytes:
+                        self._finish(entries[-1].position, has_more=True)
                         return True
-                    self._take(PageEntry(position, body))
-                if self._clock.monotonic() >= cut_at:
+                    entries.append(PageEntry(position, body))
+                    self._bytes += len(body)
+                if now() >= cut_at:
                     self._scanned = position
                     return True
         finally:
@@ -122,13 +126,6 @@ class PageScan:
             "mask": field_mask(watched) if watched else None,
         }
 
-    def _full(self) -> bool:
-        return len(self._entries) >= self._query.limit or self._bytes >= self._query.max_bytes
-
-    def _take(self, entry: PageEntry) -> None:
-        self._entries.append(entry)
-        self._bytes += len(entry.body)
-
     def _finish(self, end: int, *, has_more: bool) -> None:
         self._end = max(end, self._query.after)
         self._has_more = has_more
@@ -151,6 +148,6 @@ class PageScan:
 
 def _passes(watched: frozenset[str], changed: str | None) -> bool:
     """Decide on the exact fields what the mask let through."""
-    if not watched or changed is None:
+    if changed is None:
         return True
     return fields_match(watched, _CHANGED.decode(changed))
