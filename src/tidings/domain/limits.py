@@ -268,9 +268,8 @@ WAL_RETRY_BYTES = 16 * MEBIBYTE
 """Further frames before the next try, where a reader kept the WAL from beginning anew."""
 WAL_BUSY_MS = 100
 """How long the writer then waits for readers; commits wait as long."""
-INLINE_PAGE_ROWS = 100
-"""A page of at most so many events begins in the event loop: a thread's hop costs as much (P5)."""
 INLINE_SLICE_SECONDS = 0.005
-"""What it may take there; a scan that takes longer goes on in the pool."""
+"""What a page may take in the event loop, where it begins; a longer scan goes on in the pool
+(mechanics P5)."""
 SCAN_SLICE_SECONDS = 0.04
 """Longest read transaction of a page, where many rows must be looked at closely: under 50 ms."""

@@ -68,10 +68,8 @@ class SqliteChangeLog:
     async def read_page(self, query: PageQuery) -> Page:
         """Read one page from one snapshot (ports.ChangeLog.read_page)."""
         scan = PageScan(query, self._clock)
-        if query.limit <= limits.INLINE_PAGE_ROWS:
-            self._readers.at_once(scan.read_slice, limits.INLINE_SLICE_SECONDS)
-        else:
-            await self._readers.in_thread(scan.read_slice)
+        # Begun in the event loop: in a thread each row would wait for the interpreter's lock.
+        self._readers.at_once(scan.read_slice, limits.INLINE_SLICE_SECONDS)
         if not scan.done:
             async with self._shares.of(query.account):
                 while not scan.done:
