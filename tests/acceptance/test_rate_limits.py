@@ -31,6 +31,15 @@ def test_publishing_has_a_limit_where_it_is_given_one(tmp_path: Path) -> None:
         assert answers[2].headers["retry-after"] == "1"
 
 
+def test_a_client_keeps_within_the_rate_by_what_it_is_told(tmp_path: Path) -> None:
+    """Twelve requests in a row, by a client without patience: a refusal would raise."""
+    with (
+        RunningServer(tmp_path, "--requests-per-second", str(REQUESTS_PER_SECOND)) as server,
+        server.client(server.make_key("subscriber"), patience_seconds=0) as client,
+    ):
+        assert [list(client.list_webhooks().webhooks) for _ in range(12)] == [[]] * 12
+
+
 def publish(server: RunningServer, key: str, number: int) -> httpx.Response:
     return httpx.post(
         f"{server.url}/v1/changes",

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tidings.client import Client, Patience
-from tidings.client.failures import error_of, retry_after
+from tidings.client.failures import error_of, rest_after, retry_after
 from tidings.errors import (
     AlreadyExists,
     Conflict,
@@ -214,3 +214,34 @@ def test_an_answer_that_is_no_tidings_server_s_is_told_as_that() -> None:
     server = Server(httpx.Response(200, text="<html>hello</html>"))
     with pytest.raises(Unavailable, match="is the URL right"):
         server.client(patience=Patience(total_seconds=0)).list_webhooks()
+
+
+def quota(remaining: str, reset: str, status: int = 200) -> httpx.Response:
+    fields = {"RateLimit-Limit": "5", "RateLimit-Remaining": remaining, "RateLimit-Reset": reset}
+    return httpx.Response(status, headers=fields, json={"webhooks": []})
+
+
+def test_it_rests_where_an_answer_says_that_it_was_the_last_for_now() -> None:
+    server = Server(quota("1", "1"), quota("0", "1"), quota("4", "1"), quota("3", "1"))
+    client = server.client()
+    for _ in range(4):
+        client.list_webhooks()
+    assert server.pauses == [1.0], "once, before the third"
+
+
+def test_a_refusal_that_was_waited_for_is_not_rested_for_again() -> None:
+    refused = quota("0", "30", 429)
+    refused.headers["Retry-After"] = "30"
+    server = Server(refused, quota("4", "1"), quota("3", "1"))
+    client = server.client()
+    client.list_webhooks()
+    client.list_webhooks()
+    assert server.pauses == [30.0]
+
+
+@pytest.mark.parametrize(
+    ("remaining", "reset", "rest"),
+    [("0", "2", 2.0), ("1", "2", 0.0), ("", "2", 0.0), ("0", "soon", 1.0), ("0", "9" * 9, 3600.0)],
+)
+def test_no_answer_makes_it_rest_for_ever(remaining: str, reset: str, rest: float) -> None:
+    assert rest_after({"RateLimit-Remaining": remaining, "ratelimit-reset": reset}) == rest

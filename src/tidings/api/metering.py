@@ -1,7 +1,7 @@
 """Requests counted by key, and what their answers say about it (contract 1.8, 3.2).
 
 The fields are `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, as the IETF's draft
-(draft-ietf-httpapi-ratelimit-headers) had them up to its sixth version and as clients in the field
+(draft-ietf-httpapi-ratelimit-headers) had them up to version 06 and as clients in the field
 read them; the later versions' one field `RateLimit` is read by few.
 """
 

@@ -1,4 +1,4 @@
-"""From an answer that refuses to the error that says so. Pure."""
+"""From an answer that refuses to the error that says so, and how long to wait. Pure."""
 
 from __future__ import annotations
 
@@ -87,10 +87,25 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> TidingsErr
 
 def retry_after(headers: Mapping[str, str]) -> float:
     """Return the seconds that `Retry-After` asks for, bounded; a date counts as a second."""
-    found = {name.lower(): value for name, value in headers.items()}.get("retry-after", "").strip()
+    return _seconds(headers, "retry-after")
+
+
+def rest_after(headers: Mapping[str, str]) -> float:
+    """Return how long to wait before the next request; 0 unless this was the last for now."""
+    if _field(headers, "ratelimit-remaining") != "0":
+        return 0.0
+    return _seconds(headers, "ratelimit-reset")
+
+
+def _seconds(headers: Mapping[str, str], name: str) -> float:
+    found = _field(headers, name)
     if not (found.isascii() and found.isdigit() and len(found) <= 9):
         return RETRY_AFTER_SECONDS
     return min(float(found), RETRY_AFTER_LIMIT_SECONDS)
+
+
+def _field(headers: Mapping[str, str], name: str) -> str:
+    return {key.lower(): value for key, value in headers.items()}.get(name, "").strip()
 
 
 def _parse(body: bytes) -> _Refusal:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 import httpx
 import msgspec
 
-from tidings.client.failures import error_of
+from tidings.client.failures import error_of, rest_after
 from tidings.errors import RateLimited, Unavailable
 
 TIMEOUT = httpx.Timeout(75.0, connect=10.0)
@@ -48,6 +48,7 @@ class Transport:
         self._url = url
         self._pause = pause
         self._patience = patience
+        self._rest_seconds = 0.0
         self._http = httpx.Client(
             base_url=url,
             headers={"Authorization": f"Token {key}"},
@@ -75,7 +76,13 @@ class Transport:
         What was sent may have been done although its answer was lost, so only a `repeatable`
         request is sent again after that. Raises the errors of `failures.error_of` for statuses
         not in `accepted`, Unavailable where no answer came.
+
+        Where the last answer said that this key has no more requests for now, it waits first as
+        long as that said: going past a rate limit costs more than waiting (contract 1.8).
         """
+        rest, self._rest_seconds = self._rest_seconds, 0.0
+        if rest:
+            self._pause(rest)
         attempt, waited = 0, 0.0
         while True:
             try:
@@ -115,6 +122,8 @@ class Transport:
                 f"The connection to {self._url} was lost ({str(error) or type(error).__name__}).",
                 retry_after_seconds=0.0,
             ) from None
+        if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+            self._rest_seconds = rest_after(response.headers)
         if response.status_code in accepted:
             return response
         failure = error_of(response.status_code, response.headers, response.content)
