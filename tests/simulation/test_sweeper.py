@@ -58,6 +58,18 @@ async def test_a_sweep_comes_each_minute_and_sooner_where_a_step_is_due_sooner(
     assert await Sweeper(world.storage.lifecycle, world.clock).run_once() == 12.345
 
 
+async def test_a_webhook_takes_one_step_in_a_sweep_however_late_it_comes(world: World) -> None:
+    webhook = await world.register()
+    await skip(world, STEPS[-1].after)
+    sweeper, stages = Sweeper(world.storage.lifecycle, world.clock), []
+    while (
+        held := await world.storage.webhooks.get(webhook.bucket, webhook.webhook_id)
+    ) is not None:
+        stages.append(held.stage)
+        await sweeper.run_once()
+    assert stages == list(Stage)
+
+
 async def test_a_sweep_moves_no_more_than_its_share_and_the_next_comes_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

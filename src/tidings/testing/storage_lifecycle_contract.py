@@ -220,6 +220,20 @@ class LifecycleContract(StorageSetting):
             assert found is not None
             assert found.extended_at == stored.created.at + timedelta(hours=100)
 
+    async def test_what_is_made_or_listed_after_a_pause_counts_from_then(
+        self, storage: Storage, clock: ManualClock
+    ) -> None:
+        await _sweep(storage)
+        old = await _created(storage, clock)
+        await clock.advance(timedelta(days=3).total_seconds())
+        await _sweep(storage)
+        new = await _created(storage, clock)
+        await storage.dispatch.note_reads([read_note(old, clock.now(), 1)])
+        for stored in (old, new):
+            found = await _found(storage, stored)
+            assert found is not None
+            assert found.extended_at == clock.now()
+
     async def test_a_listing_before_the_sweep_that_will_find_a_gap_isnt_too_late(
         self, storage: Storage, clock: ManualClock
     ) -> None:
@@ -257,6 +271,17 @@ class LifecycleContract(StorageSetting):
             await storage.log.append(publish(entry()))
         clock.shift(-3_600)
         assert (await storage.log.append(publish(entry()))).accepted == 1
+
+    async def test_a_page_is_not_read_at_a_time_over_an_hour_ahead_of_the_sweeps(
+        self, storage: Storage, clock: ManualClock
+    ) -> None:
+        """Its token would go by a day that isn't there yet, and skip what is appended until then."""
+        await _sweep(storage)
+        await clock.advance(30)
+        clock.shift(timedelta(days=3).total_seconds())
+        page = await storage.log.read_page(page_query())
+        clock.shift(-timedelta(days=3).total_seconds())
+        assert page.read_at == clock.now() + timedelta(hours=1)
 
     async def test_a_step_looks_at_no_more_than_it_may_and_says_that_more_are_due(
         self, storage: Storage, clock: ManualClock
