@@ -66,7 +66,7 @@ async def test_what_is_appended_between_two_slices_waits_for_the_next_page(
 ) -> None:
     first = await storage.log.append(publish(*_one_in_five(60)))
     connection = connect_reader(database.path)
-    scan = PageScan(page_query(limit=12, revisions=TABLE_ONLY), clock)
+    scan = PageScan(page_query(limit=12, revisions=TABLE_ONLY), clock, clock.now())
     scan.read_slice(connection)
     await storage.log.append(publish(entry("later")))
     while not scan.done:
@@ -85,7 +85,7 @@ async def test_the_floor_is_read_again_in_the_last_slice(
         await storage.log.append(publish(*_one_in_five(20)))
         await clock.advance(1)
     connection = connect_reader(database.path)
-    scan = PageScan(page_query(limit=12, revisions=TABLE_ONLY), clock)
+    scan = PageScan(page_query(limit=12, revisions=TABLE_ONLY), clock, clock.now())
     scan.read_slice(connection)
     begins_at = clock.now() - timedelta(seconds=2)
     await storage.retention.raise_floor(begins_at)
@@ -163,7 +163,7 @@ async def test_pages_are_judged_on_the_covering_index_and_bodies_fetched_for_wha
         ApplicationFilter("a", ("f",)),
     ):
         span = Span(0, 100, Revision(0, wanted, ALL_KINDS))
-        bindings = PageScan(page_query(), clock)._bindings(span)
+        bindings = PageScan(page_query(), clock, clock.now())._bindings(span)
         plan = _plan(connection, "scan_span", bindings)
         assert plan[0] == f"SEARCH place USING COVERING INDEX change_log_page {place}"
         assert plan[-1] == "SEARCH entry USING INTEGER PRIMARY KEY (rowid=?)"

@@ -15,7 +15,15 @@ from tidings.domain.webhook import Webhook
 from tidings.errors import ClockAhead, NotFound, StorageUnavailable
 from tidings.ports import Storage
 from tidings.testing.clock import ManualClock
-from tidings.testing.storage_samples import attempt, debt, entry, publish, read_note, webhook
+from tidings.testing.storage_samples import (
+    attempt,
+    debt,
+    entry,
+    page_query,
+    publish,
+    read_note,
+    webhook,
+)
 from tidings.testing.storage_setting import StorageSetting
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -275,7 +283,7 @@ class LifecycleContract(StorageSetting):
     async def test_a_page_is_not_read_at_a_time_over_an_hour_ahead_of_the_sweeps(
         self, storage: Storage, clock: ManualClock
     ) -> None:
-        """Its token would go by a day that isn't there yet, and skip what is appended until then."""
+        """Its token would go by a day that is to come, and skip what is appended until then."""
         await _sweep(storage)
         await clock.advance(30)
         clock.shift(timedelta(days=3).total_seconds())

@@ -67,7 +67,8 @@ class SqliteChangeLog:
 
     async def read_page(self, query: PageQuery) -> Page:
         """Read one page from one snapshot (ports.ChangeLog.read_page)."""
-        scan = PageScan(query, self._clock)
+        read_at = self._writer.bound.bounded(self._clock.now())
+        scan = PageScan(query, self._clock, read_at)
         # Begun in the event loop: in a thread each row would wait for the interpreter's lock.
         self._readers.at_once(scan.read_slice, limits.INLINE_SLICE_SECONDS)
         if not scan.done:

@@ -1,9 +1,10 @@
-"""How far ahead the clock may run before nothing more is appended by it (mechanics L8)."""
+"""How far ahead the clock may run before it isn't believed any more (mechanics L8)."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from tidings.domain import limits
 from tidings.domain.sweep import is_ahead
 from tidings.ports import Clock
 
@@ -26,3 +27,15 @@ class ClockBound:
         """Whether `now` is too far ahead."""
         kept = self._kept
         return kept is not None and is_ahead(now, kept[0], self._clock.monotonic() - kept[1])
+
+    def bounded(self, now: datetime) -> datetime:
+        """Return `now`, or the latest time that is believed, if `now` is past it.
+
+        For what is said by the clock though nothing is appended: the token of an empty page goes
+        by the day (mechanics P2), and one of a wrong day would skip what is appended until then.
+        """
+        kept = self._kept
+        if kept is None:
+            return now
+        elapsed = self._clock.monotonic() - kept[1]
+        return min(now, kept[0] + timedelta(seconds=elapsed + limits.CLOCK_AHEAD_SECONDS))

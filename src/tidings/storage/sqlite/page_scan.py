@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import apsw
 import msgspec
 
@@ -34,11 +36,11 @@ class PageScan:
     snapshot however many slices follow; each slice reads the retention floor again.
     """
 
-    def __init__(self, query: PageQuery, clock: Clock) -> None:
+    def __init__(self, query: PageQuery, clock: Clock, read_at: datetime) -> None:
         self.done = False
         self._query = query
         self._clock = clock
-        self._read_at = clock.now()
+        self._read_at = read_at
         self._give_up_at = clock.monotonic() + query.budget_seconds
         self._scanned = query.after
         self._bound: int | None = None
