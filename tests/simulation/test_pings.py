@@ -45,10 +45,14 @@ def read_note(
 async def test_a_publish_is_followed_by_one_signed_ping_that_covers_it(world: World) -> None:
     webhook = await world.register()
     receipt = await world.publish(3)
-    await world.run(60)
+    await world.run(50)
     (ping,) = world.sender.sent
     assert ping.json["webhookId"] == webhook.webhook_id
-    assert ping.json["locator"] == {"accountId": "acme", "solutionId": "crm"}
+    assert ping.json["locator"] == {
+        "accountId": "acme",
+        "solutionId": "crm",
+        "applicationId": "people",
+    }
     assert ping.covered == receipt.last_position
     assert ping.notification_id == f"{webhook.webhook_id}.{receipt.last_position}"
     verify([webhook.secret], ping.headers, ping.body, now=world.clock.now())
@@ -153,7 +157,7 @@ async def test_a_page_that_left_nothing_calls_a_follow_up_off(world: World) -> N
     await world.run(10)
     world.reads.note_read(read_note(world, webhook, 1, has_more=True))
     world.reads.note_read(read_note(world, webhook, 2, has_more=False))
-    await world.run(100)
+    await world.run(30)
     assert len(world.sender.sent) == 1
 
 
@@ -165,7 +169,7 @@ async def test_nothing_is_sent_while_disabled_and_one_ping_on_enabling_if_events
     await world.run(100)
     assert not world.sender.sent
     await world.switch(webhook, enabled=True)
-    await world.run(100)
+    await world.run(50)
     assert [ping.covered for ping in world.sender.sent] == [receipt.last_position]
 
 

@@ -27,6 +27,8 @@ from tidings.storage.migrate import migrate
 from tidings.storage.open import open_storage
 from tidings.testing.clock import ManualClock
 
+AWAKE_SECONDS = 2.0
+"""Before and after a ping that is due, for which `pass_time` keeps the workers awake."""
 LANDING_TURNS = 25
 """Turns of the event loop after which every scripted answer has been settled."""
 
@@ -129,6 +131,22 @@ class World:
         """Let answers that are there be settled."""
         for _ in range(LANDING_TURNS if self.dispatch.dispatcher.sending else 1):
             await asyncio.sleep(0)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass as `run` does, but let the workers rest while no ping is due.
+
+        So that a day of retries takes as many rounds as it has attempts.
+        """
+        until = self.clock.monotonic() + seconds
+        await self.run(min(seconds, AWAKE_SECONDS))
+        while (left := until - self.clock.monotonic()) > 0:
+            due = self.dispatch.dispatcher.next_ping_due()
+            quiet = left if due is None else due - self.clock.monotonic()
+            quiet = min(quiet, left) - AWAKE_SECONDS
+            if quiet > 0:
+                await self.clock.advance(quiet)
+                self._due = dict.fromkeys(self._due, self.clock.monotonic())
+            await self.run(min(2 * AWAKE_SECONDS, until - self.clock.monotonic()))
 
     def _next_run(self, worker: Worker) -> float:
         return self.clock.monotonic() if worker.wake.is_set() else self._due[worker]

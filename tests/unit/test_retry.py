@@ -8,31 +8,58 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.domain.retry import RETRIES, retry_after_seconds, wait_before_retry
+from tidings.domain.retry import DAY_SECONDS, RETRIES, retry_after_seconds, wait_before_retry
 
 PRESENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def test_thirteen_waits_from_ten_seconds_double_to_nearly_a_day() -> None:
-    waits = [wait_before_retry(n, 0.5) for n in range(1, RETRIES + 1)]
+    waits: list[float] = []
+    while (wait := wait_before_retry(len(waits) + 1, 0.5, since_seconds=sum(waits))) is not None:
+        waits.append(wait)
     assert waits[:4] == [10.0, 20.0, 40.0, 80.0]
-    assert len(waits) == 13
-    assert sum(w for w in waits if w) / 3600 == pytest.approx(22.75, abs=0.01)
-    assert wait_before_retry(14, 0.5) is None
+    assert len(waits) == RETRIES == 13
+    assert sum(waits) / 3600 == pytest.approx(22.75, abs=0.01)
 
 
-@given(st.integers(1, 13), st.floats(0, 1, exclude_max=True))
+@given(st.integers(1, 12), st.floats(0, 1, exclude_max=True))
 def test_jitter_stays_within_a_tenth(failures: int, draw: float) -> None:
-    middle, wait = wait_before_retry(failures, 0.5), wait_before_retry(failures, draw)
+    middle = wait_before_retry(failures, 0.5, since_seconds=0)
+    wait = wait_before_retry(failures, draw, since_seconds=0)
     assert middle is not None
     assert wait is not None
     assert 0.9 * middle <= wait <= 1.1 * middle
 
 
-def test_retry_after_lengthens_a_wait_and_never_shortens_it_nor_passes_a_day() -> None:
-    assert wait_before_retry(1, 0.5, retry_after_seconds=60) == 60
-    assert wait_before_retry(5, 0.5, retry_after_seconds=60) == 160
-    assert wait_before_retry(1, 0.5, retry_after_seconds=1e9) == 86_400
+@given(st.lists(st.floats(0, 1, exclude_max=True), min_size=14), st.floats(0, 1e9))
+def test_whatever_dice_and_endpoints_say_the_last_try_comes_within_the_day(
+    draws: list[float], asked: float
+) -> None:
+    passed, failures = 0.0, 0
+    for draw in draws:
+        failures += 1
+        wait = wait_before_retry(
+            failures, draw, since_seconds=passed, retry_after_seconds=asked or None
+        )
+        if wait is None:
+            break
+        assert wait > 0
+        passed += wait
+    else:
+        pytest.fail("it is tried for ever")
+    assert passed <= DAY_SECONDS
+    assert failures <= RETRIES + 1
+
+
+def test_retry_after_lengthens_a_wait_and_never_shortens_it_nor_passes_the_day() -> None:
+    def wait(failures: int, since: float, asked: float) -> float | None:
+        return wait_before_retry(failures, 0.5, since_seconds=since, retry_after_seconds=asked)
+
+    assert wait(1, 0, 60) == 60
+    assert wait(5, 150, 60) == 160
+    assert wait(1, 0, 1e9) == 86_400
+    assert wait(2, 80_000, 1e9) == 6_400
+    assert wait(2, 86_400, 60) is None
 
 
 @pytest.mark.parametrize(

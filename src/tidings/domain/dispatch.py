@@ -20,6 +20,12 @@ class DispatchState(msgspec.Struct, frozen=True, kw_only=True):
     webhook_id: str
     matched: int
     notified: int
+    reminders: int = 0
+    """Acknowledged since its reader last came on: the rung of the ladder (`domain/reminder.py`)."""
+    remind_at: datetime | None = None
+    """When it is reminded next if events are unread by then."""
+    noticed: int = 0
+    """The number of the last notice that was acknowledged."""
 
 
 class Debt(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +39,10 @@ class Debt(msgspec.Struct, frozen=True, kw_only=True):
     since_at: datetime
     """The first failure in a row, or when it began to wait."""
     last_error: str
+    revision: int = 0
+    """The webhook's, as its dispatcher knew it: what an owner did since starts afresh. 0: any."""
+    ended_at: datetime | None = None
+    """When the endpoint was given up: nothing is sent, notifications are to be disabled."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

@@ -131,6 +131,13 @@ SENDS = 256
 """Attempts in flight in one dispatcher."""
 ACCOUNT_SHARE = 8
 """One account gets at most a SENDS / ACCOUNT_SHARE-th of the slots (D7)."""
+REMINDERS_SPREAD_SECONDS = 3_600.0
+"""At a start, over how long reminders that fell due meanwhile are spread: a million at once would
+hold up the news of others."""
+PING_FIELDS = 100
+"""Fields that a ping names; where more changed it names none, so that it stays thin."""
+ENDINGS_AT_ONCE = 100
+"""Webhooks that are disabled together after a day of failures: one group commit or two."""
 HOST_SENDS = 16
 """Attempts in flight of one account to one host."""
 SLOW_SHARE = 4

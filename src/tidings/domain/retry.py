@@ -1,4 +1,7 @@
-"""When a failed notification is tried again (contract 1.6). Pure: the draw is an argument."""
+"""When a failed notification is tried again, and when no more (contract 1.6).
+
+Pure: the draw is an argument.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,26 @@ FIRST_WAIT_SECONDS = 10.0
 RETRIES = 13
 """Waits of 10 s, 20 s, 40 s … 40,960 s: 81,910 s, which is 22.75 h, in all."""
 JITTER = 0.1
-LONGEST_WAIT_SECONDS = FIRST_WAIT_SECONDS * 2 ** (RETRIES - 1)
 DAY_SECONDS = 86_400.0
+"""Counted from the first failure in a row: then the endpoint is given up, whatever is left."""
+_LAST_TRY_SECONDS = 1.0
+"""With less left of the day there is no last try: two pings keep a second apart."""
 
 
 def wait_before_retry(
-    failures: int, draw: float, *, retry_after_seconds: float | None = None
+    failures: int, draw: float, *, since_seconds: float, retry_after_seconds: float | None = None
 ) -> float | None:
     """Return the seconds to wait after the `failures`-th failure in a row (1, 2, …).
 
-    `draw` in [0, 1) spreads the wait by ± 10 %. A `Retry-After` lengthens the wait, never shortens
-    it, and not beyond a day. None: the schedule has ended.
+    `since_seconds` have passed since the first of them; `draw` in [0, 1) spreads the wait by
+    ± 10 %. A `Retry-After` lengthens the wait and never shortens it. What would come after the day
+    comes at its end: a last try. None: the schedule has ended, or the day.
     """
-    if failures > RETRIES:
+    left = DAY_SECONDS - max(0.0, since_seconds)
+    if failures > RETRIES or left < _LAST_TRY_SECONDS:
         return None
     wait = FIRST_WAIT_SECONDS * 2.0 ** (failures - 1) * (1 + JITTER * (2 * draw - 1))
-    if retry_after_seconds is not None:
-        wait = max(wait, min(retry_after_seconds, DAY_SECONDS))
-    return wait
+    return min(max(wait, retry_after_seconds or 0.0), left)
 
 
 def retry_after_seconds(header: str | None, present: datetime) -> float | None:

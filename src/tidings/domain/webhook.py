@@ -86,3 +86,20 @@ def signing_secrets(webhook: Webhook, now: datetime) -> tuple[str, ...]:
     if webhook.previous_secret is not None and expires_at is not None and now < expires_at:
         return (webhook.secret, webhook.previous_secret)
     return (webhook.secret,)
+
+
+def given_up(webhook: Webhook, *, at: datetime, error: str) -> Webhook:
+    """Return `webhook` with notifications off because none was acknowledged (contract 1.6).
+
+    Its URL stays, and so does the stamp of its owner's last change.
+    """
+    return msgspec.structs.replace(
+        webhook,
+        notifications=Notifications(
+            enabled=False,
+            url=webhook.notifications.url,
+            reason=DisabledReason.DELIVERY_FAILED,
+            disabled_at=at,
+            last_error=error,
+        ),
+    )

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from tidings.domain import limits
 from tidings.domain.dispatch import BucketSettlement, Debt, DispatchState
-from tidings.engine import owing
+from tidings.engine import debts
 from tidings.engine.dispatcher import Dispatcher
 from tidings.engine.subscriptions import Subscription, Written
 from tidings.ports import Clock, DispatchStore
@@ -51,7 +51,7 @@ class Checkpointing:
         for settlement in settlements:
             self._checkpoints[settlement.bucket] = settlement.checkpoint
         # What holds the checkpoint is looked at again, also if nothing more happens to it.
-        self._dispatcher.touched |= {s for s in touched if owing.held_from(s) is not None}
+        self._dispatcher.touched |= {s for s in touched if debts.held_from(s) is not None}
         if left_out:
             self._dispatcher.leases.drop(left_out)
         return limits.FLUSH_SECONDS
@@ -66,9 +66,9 @@ class Checkpointing:
         changed: dict[int, _Changed] = defaultdict(_Changed)
         written: list[tuple[Subscription, Written]] = []
         for subscription in touched:
-            if owing.held_too_long(subscription, now, present):
+            if debts.held_too_long(subscription, now, present):
                 dispatcher.reschedule(subscription)
-            since = owing.held_from(subscription)
+            since = debts.held_from(subscription)
             if since is not None:
                 held[subscription.bucket] = min(since, held.get(subscription.bucket, since))
             now_written = changed[subscription.bucket].add(subscription)
@@ -101,16 +101,19 @@ class _Changed:
     def add(self, subscription: Subscription) -> Written | None:
         """Take up a webhook's rows; return what will be written then, or None for nothing."""
         before = subscription.written
-        now = Written(subscription.matched, subscription.notified, subscription.debt)
+        now = subscription.to_write()
         if now == before:
             return None
-        if before is None or now[:2] != before[:2]:
+        if before is None or now[:-1] != before[:-1]:
             self.states.append(
                 DispatchState(
                     bucket=subscription.bucket,
                     webhook_id=subscription.webhook_id,
-                    matched=subscription.matched,
-                    notified=subscription.notified,
+                    matched=now.matched,
+                    notified=now.notified,
+                    reminders=now.reminders,
+                    remind_at=now.remind_at,
+                    noticed=now.noticed,
                 )
             )
         if before is None or now.debt != before.debt:

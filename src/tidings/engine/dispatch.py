@@ -8,6 +8,7 @@ from tidings.domain import limits
 from tidings.engine.attempts import AttemptLog
 from tidings.engine.checkpoint import Checkpointing
 from tidings.engine.dispatcher import Dispatcher
+from tidings.engine.endings import Endings
 from tidings.engine.leases import Leases
 from tidings.engine.reads import Reads
 from tidings.engine.worker import Worker
@@ -32,8 +33,9 @@ class Dispatch:
     ) -> None:
         self.leases = Leases(storage.dispatch, clock, holder)
         self.attempts = AttemptLog(storage.dispatch)
+        self.endings = Endings(storage.webhooks, self.leases)
         self.dispatcher = Dispatcher(
-            storage, sender, clock, self.leases, self.attempts, sends=sends
+            storage, sender, clock, self.leases, self.attempts, self.endings, sends=sends
         )
         self.checkpointing = Checkpointing(self.dispatcher, storage.dispatch, clock)
         self._storage = storage
@@ -43,7 +45,7 @@ class Dispatch:
     @property
     def workers(self) -> Sequence[Worker]:
         """What must be run: each by `run_worker`."""
-        return (self.leases, self.dispatcher, self.checkpointing, self.attempts)
+        return (self.leases, self.dispatcher, self.checkpointing, self.endings, self.attempts)
 
     @property
     def hindrance(self) -> str | None:

@@ -8,7 +8,6 @@ The rules are mechanics D1 to D4, D6 and D7; contract 1.6.
 from __future__ import annotations
 
 import asyncio
-import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -17,23 +16,30 @@ from tidings.domain import limits
 from tidings.domain.buckets import BUCKETS
 from tidings.domain.dispatch import BucketState, ReadNote
 from tidings.domain.log_entry import Appended
-from tidings.domain.notification import reminder_number
+from tidings.domain.notification import Scope, reminder_number
 from tidings.domain.retry import retry_after_seconds
 from tidings.domain.webhook import Webhook
 from tidings.engine import owing
 from tidings.engine.attempts import AttemptLog
+from tidings.engine.endings import Endings
+from tidings.engine.flights import Flights
 from tidings.engine.leases import Leases
 from tidings.engine.matching import Matcher, Tail
 from tidings.engine.pace import KeyPace
-from tidings.engine.pinging import acknowledged, attempt_of, error_of, ping_of, request_of
+from tidings.engine.pinging import (
+    acknowledged,
+    error_of,
+    gone,
+    wanted,
+)
 from tidings.engine.slots import ReadyQueue, Slots, Start
 from tidings.engine.subscriptions import (
     Before,
     Flight,
     Subscription,
     Subscriptions,
-    origin_of,
 )
+from tidings.engine.timers import Timers
 from tidings.errors import TidingsError
 from tidings.ports import Clock, Sender, SendOutcome, Storage
 
@@ -52,6 +58,7 @@ class Dispatcher:
         clock: Clock,
         leases: Leases,
         attempts: AttemptLog,
+        endings: Endings,
         *,
         sends: int = limits.SENDS,
     ) -> None:
@@ -62,16 +69,16 @@ class Dispatcher:
         self.touched: set[Subscription] = set()
         """Whose dispatch state may differ from what is written; the checkpointing takes them."""
         self._storage = storage
-        self._sender = sender
         self._clock = clock
-        self._attempts = attempts
+        self._endings = endings
         self._slots = Slots(sends)
         self._ready = ReadyQueue(self._slots)
         self._pace = KeyPace()
-        self._timers: list[tuple[float, int, Subscription]] = []
-        self._timer_count = 0
+        self._timers = Timers()
         self._reminders = 0
-        self._flights: dict[str, asyncio.Task[SendOutcome]] = {}
+        self._flights = Flights(
+            sender, clock, attempts, on_landed=self._settle, on_called_off=self._called_off
+        )
         self._draining = False
         self._forget_at = 0.0
         self._matcher = Matcher(
@@ -109,9 +116,10 @@ class Dispatcher:
         if subscription is None:
             return
         now = self._clock.monotonic()
-        owing.note_read(subscription, note, now)
+        if owing.note_read(subscription, note, now, self._clock.now()):
+            self.touched.add(subscription)
+        self._schedule(subscription, now)
         if subscription.follow_up_at is not None:
-            self._schedule(subscription, now)
             self.wake.set()
 
     # --- a round ------------------------------------------------------------------------------
@@ -120,11 +128,12 @@ class Dispatcher:
         """Match what is new, start what is due; return the seconds until something is due."""
         now = self._clock.monotonic()
         if not self.leases.sure:
-            self._abort(self._flights)
+            self._flights.abort_all()
             return limits.LEASE_RENEW_SECONDS / 2
         await self._follow(now)
         now = self._clock.monotonic()
-        self._ripen(now)
+        for subscription in self._timers.ripe(now):
+            self._schedule(subscription, now)
         await self._start_due()
         if now >= self._forget_at:
             self._pace.forget_quiet(now)
@@ -142,17 +151,21 @@ class Dispatcher:
             raise
         self.tail.advance(headers)
 
+    def next_ping_due(self) -> float | None:
+        """Return the monotonic time at which a ping is due next, or earlier; None: none is."""
+        return self._timers.next_due()
+
     def _next_due(self) -> float:
-        next_read = self.tail.next_read()
-        return min(next_read, self._timers[0][0]) if self._timers else next_read
+        next_read, next_due = self.tail.next_read(), self._timers.next_due()
+        return next_read if next_due is None else min(next_read, next_due)
 
     # --- matching -----------------------------------------------------------------------------
 
-    def _matched(self, subscription: Subscription, position: int) -> None:
+    def _matched(self, subscription: Subscription, position: int, scope: Scope) -> None:
         now = self._clock.monotonic()
         if subscription.debt is None:  # while a debt stands, matches write nothing (D2)
             self.touched.add(subscription)
-        if owing.match(subscription, position, now):
+        if owing.match(subscription, position, scope, now):
             self._schedule(subscription, now)
 
     def _changed(self, subscription: Subscription, before: Before) -> None:
@@ -163,8 +176,9 @@ class Dispatcher:
 
     def _gone(self, subscription: Subscription) -> None:
         owing.gone(subscription)
+        self._timers.drop(subscription)
         self.touched.discard(subscription)
-        self._abort([subscription.webhook_id])
+        self._flights.abort(subscription.webhook_id)
 
     def _load(self, state: BucketState) -> None:
         self.tail.positions[state.bucket] = state.checkpoint
@@ -174,8 +188,17 @@ class Dispatcher:
         for tracked in state.webhooks:
             subscription = self.subscriptions.put(tracked)
             webhook_id = tracked.webhook_id
-            owing.load(subscription, states.get(webhook_id), debts.get(webhook_id), now, present)
+            if owing.load(
+                subscription,
+                states.get(webhook_id),
+                debts.get(webhook_id),
+                now=now,
+                present=present,
+                draw=self._clock.draw(),
+            ):
+                self.touched.add(subscription)
             self._schedule(subscription, now)
+            self._endings.look_at(subscription)
 
     # --- when ---------------------------------------------------------------------------------
 
@@ -186,24 +209,14 @@ class Dispatcher:
             return
         due = self._due(subscription, wanted, now)
         if due <= now:
-            subscription.timer = None
             self._ready.put(subscription)
-        elif subscription.timer is None or due < subscription.timer:
-            subscription.timer = due
-            self._timer_count += 1
-            heapq.heappush(self._timers, (due, self._timer_count, subscription))
+        else:
+            self._timers.set(subscription, due)
 
     def reschedule(self, subscription: Subscription) -> None:
         """Look again at when a webhook's ping is due: its state was changed from outside."""
         self._schedule(subscription, self._clock.monotonic())
         self.wake.set()
-
-    def _ripen(self, now: float) -> None:
-        while self._timers and self._timers[0][0] <= now:
-            due, _, subscription = heapq.heappop(self._timers)
-            if subscription.timer == due:  # else a nearer one took its place
-                subscription.timer = None
-                self._schedule(subscription, now)
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -249,38 +262,17 @@ class Dispatcher:
             raise
         for start in starts:
             webhook = current.get(start.subscription.webhook_id)
-            if webhook is None or not webhook.notifications.enabled:
-                owing.found_disabled(start.subscription)
+            flight = start.subscription.flight
+            if flight is None:
+                raise AssertionError("an attempt without a flight")
+            if webhook is None or not wanted(webhook, flight):
+                owing.found_unwanted(start.subscription)
                 self.touched.add(start.subscription)
                 self._free(start)
             elif bucket in self.leases.epochs and self.leases.sure:
-                self._send(start, webhook)
+                self._flights.send(start, webhook, flight)
             else:
                 self._called_off(start)
-
-    def _send(self, start: Start, webhook: Webhook) -> None:
-        flight = start.subscription.flight
-        if flight is None:
-            raise AssertionError("an attempt without a flight")
-        ping, at = ping_of(webhook, flight), self._clock.now()
-
-        async def attempt() -> SendOutcome:
-            return await self._sender.send(request_of(webhook, ping, at))
-
-        task = asyncio.create_task(attempt())
-        self._flights[webhook.webhook_id] = task
-
-        def landed(task: asyncio.Task[SendOutcome]) -> None:
-            if self._flights.get(webhook.webhook_id) is task:
-                del self._flights[webhook.webhook_id]
-            if task.cancelled():
-                self._called_off(start)
-                return
-            outcome = _outcome(task)
-            self._attempts.add(attempt_of(webhook, ping, at, outcome))
-            self._settle(start, outcome, origin_of(webhook.notifications.url))
-
-        task.add_done_callback(landed)
 
     def _settle(self, start: Start, outcome: SendOutcome, origin: str) -> None:
         subscription = start.subscription
@@ -290,7 +282,7 @@ class Dispatcher:
             not acknowledged(outcome) or outcome.elapsed_seconds > limits.SLOW_SECONDS
         )
         if acknowledged(outcome):
-            owing.acknowledged(subscription, self._clock.monotonic())
+            owing.acknowledged(subscription, self._clock.monotonic(), self._clock.now())
         else:
             self._failed([subscription], outcome)
             if outcome.unreachable:
@@ -309,6 +301,7 @@ class Dispatcher:
             owing.failed(
                 subscription,
                 error_of(outcome),
+                for_good=gone(outcome),
                 now=now,
                 present=present,
                 draw=self._clock.draw(),
@@ -321,6 +314,7 @@ class Dispatcher:
                 failures=subscription.debt.failures if subscription.debt else 0,
             )
             self._schedule(subscription, now)
+            self._endings.look_at(subscription)
 
     def _called_off(self, start: Start) -> None:
         """An attempt that came to nothing by our own doing: it is owed as before."""
@@ -333,12 +327,6 @@ class Dispatcher:
 
     # --- ending -------------------------------------------------------------------------------
 
-    def _abort(self, webhook_ids: Iterable[str]) -> None:
-        for webhook_id in list(webhook_ids):
-            task = self._flights.get(webhook_id)
-            if task is not None:
-                task.cancel()
-
     def _lost(self, buckets: Iterable[int]) -> None:
         for bucket in buckets:
             self.tail.positions.pop(bucket, None)
@@ -350,20 +338,4 @@ class Dispatcher:
     async def drain(self, timeout_seconds: float) -> None:
         """Start nothing more; let what is in flight end, and abort what doesn't in time."""
         self._draining = True
-        flights = set(self._flights.values())
-        if not flights:
-            return
-        _, late = await asyncio.wait(flights, timeout=timeout_seconds)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late)
-
-
-def _outcome(task: asyncio.Task[SendOutcome]) -> SendOutcome:
-    """What came of an attempt; a fault of the sender is a failed attempt, and is logged."""
-    fault = task.exception()
-    if fault is None:
-        return task.result()
-    telemetry.logger().error(telemetry.WORKER_FAILED, worker="sender", exc_info=fault)
-    return SendOutcome(status=None, error="the attempt failed on our side")
+        await self._flights.drain(timeout_seconds)

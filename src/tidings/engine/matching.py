@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from tidings.domain import limits
 from tidings.domain.kinds import CONTROL
 from tidings.domain.log_entry import Appended, Header
+from tidings.domain.notification import UNKNOWN_SCOPE, Scope, scope_of
 from tidings.engine.subscriptions import Before, Subscription, Subscriptions
 from tidings.ports import Storage
 
@@ -114,7 +115,7 @@ class Matcher:
         storage: Storage,
         subscriptions: Subscriptions,
         *,
-        on_match: Callable[[Subscription, int], None],
+        on_match: Callable[[Subscription, int, Scope], None],
         on_change: Callable[[Subscription, Before], None],
         on_gone: Callable[[Subscription], None],
     ) -> None:
@@ -131,8 +132,10 @@ class Matcher:
             if header.kind == CONTROL:
                 await self._control(header)
                 continue
+            scope: Scope | None = None
             for subscription in self._subscriptions.matching(header):
-                self._on_match(subscription, header.position)
+                scope = scope or scope_of(header.application, header.changed)
+                self._on_match(subscription, header.position, scope)
                 matches += 1
             if matches >= MATCHES_A_TURN:
                 matches = 0
@@ -157,5 +160,5 @@ class Matcher:
         if starts_in_the_past or subscription.matched_unsure:
             # What lies between its beginning (`start_at`) and here is news to its endpoint; and
             # where it isn't known what was matched, this entry's place is surely past all of it.
-            self._on_match(subscription, header.position)
+            self._on_match(subscription, header.position, UNKNOWN_SCOPE)
         self._on_change(subscription, before)

@@ -1,48 +1,58 @@
 """What a webhook is owed, and when: every change of a Subscription's dispatch state, pure.
 
-Three reasons for a ping, in this order: a debt (an attempt failed, or waited too long) that is
-due; news (`owed`); unread events that a page left behind (`follow_up_at`). All `now` are the
-monotonic clock's seconds; `present` is the time of day.
+Four reasons for a ping, in this order: a debt (an attempt failed, or waited too long) that is
+due; news (`owed`); unread events that a page left behind (`follow_up_at`); events that stay unread
+(`reminding.py`). A notice is told by a ping of its own (`notices.py`). All `now` are the monotonic
+clock's seconds; `present` is the time of day.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from tidings.domain import limits
 from tidings.domain.dispatch import Debt, DispatchState, ReadNote
-from tidings.domain.retry import DAY_SECONDS, LONGEST_WAIT_SECONDS, wait_before_retry
-from tidings.engine.subscriptions import Before, Flight, Subscription, Written
+from tidings.domain.notification import UNKNOWN_SCOPE, Scope, joined
+from tidings.domain.retry import wait_before_retry
+from tidings.engine import debts, notices, reminding
+from tidings.engine.subscriptions import Before, Flight, Subscription
 
 
 def load(
     subscription: Subscription,
     state: DispatchState | None,
     debt: Debt | None,
+    *,
     now: float,
     present: datetime,
-) -> None:
-    """Take up what the last holder wrote down."""
+    draw: float,
+) -> bool:
+    """Take up what the last holder wrote down; return whether that is to be written anew.
+
+    `draw` in [0, 1) spreads what fell due meanwhile and can wait.
+    """
     if state is not None:
         subscription.matched = state.matched
         subscription.notified = state.notified
+        subscription.noticed = state.noticed
         subscription.owed = subscription.enabled and state.matched > state.notified
+        subscription.scope = UNKNOWN_SCOPE if subscription.owed else None
     if debt is not None:
         subscription.matched = max(subscription.matched, debt.owed_through)
-        subscription.debt = debt
-        wait = (debt.next_attempt_at - present).total_seconds()
-        # No wait is over a day: more is left only where the time of day was set back.
-        subscription.debt_due = now + min(wait, DAY_SECONDS)
-        # While a debt stands, matches write nothing (D2): what this ping covers may be more than
-        # `matched` says, and its plain id may have been seen for less.
-        subscription.matched_unsure = True
-    subscription.written = Written(subscription.matched, subscription.notified, debt)
+    written = subscription.to_write()._replace(debt=debt)
+    if state is not None:
+        written = written._replace(reminders=state.reminders, remind_at=state.remind_at)
+        reminding.load(subscription, state, now=now, present=present, draw=draw)
+    if debt is not None:
+        debts.load(subscription, debt, now, present)
+    subscription.written = written
+    return subscription.debt != debt
 
 
-def match(subscription: Subscription, position: int, now: float) -> bool:
+def match(subscription: Subscription, position: int, scope: Scope, now: float) -> bool:
     """Note a covered event; return whether a ping may have become due by it."""
     if position <= subscription.matched:
         return False  # read again after a crash
@@ -51,6 +61,7 @@ def match(subscription: Subscription, position: int, now: float) -> bool:
     if not subscription.enabled or subscription.debt is not None:
         return False
     subscription.owed = True
+    subscription.scope = joined(subscription.scope, scope)
     if subscription.hold_from is None:
         subscription.hold_from, subscription.hold_since = position, now
     return subscription.flight is None
@@ -67,16 +78,21 @@ def change(subscription: Subscription, before: Before, now: float) -> None:
         not_wanted(subscription)
     elif not before.enabled:
         owed = subscription.owed or subscription.debt is not None
-        subscription.owed = owed or subscription.matched > subscription.read
+        subscription.owed = owed or reminding.unread(subscription)
         subscription.debt = None
         subscription.slow = False
+        subscription.reminders = 0
+        subscription.scope = UNKNOWN_SCOPE if subscription.owed else None
         if not subscription.owed:
             subscription.notified = subscription.matched
-    elif subscription.endpoint != before.endpoint:
+    elif subscription.debt is not None:
+        debt = msgspec.structs.replace(subscription.debt, revision=subscription.revision)
+        if subscription.endpoint == before.endpoint:
+            subscription.debt = debt
+        else:
+            debts.start_afresh(subscription, debt, now)
+    if subscription.endpoint != before.endpoint:
         subscription.slow = False
-        if subscription.debt is not None:
-            subscription.debt = msgspec.structs.replace(subscription.debt, failures=0)
-            subscription.debt_due = now
 
 
 def not_wanted(subscription: Subscription) -> None:
@@ -88,6 +104,8 @@ def not_wanted(subscription: Subscription) -> None:
     subscription.debt = None
     subscription.hold_from = None
     subscription.follow_up_at = None
+    subscription.scope = None
+    reminding.stop(subscription)
     if subscription.flight is not None:
         subscription.flight.hold_from = None
 
@@ -95,20 +113,27 @@ def not_wanted(subscription: Subscription) -> None:
 def gone(subscription: Subscription) -> None:
     """Want nothing more: the webhook was deleted, or its bucket is another holder's now."""
     subscription.enabled = False
+    subscription.notice = None
     not_wanted(subscription)
 
 
-def found_disabled(subscription: Subscription) -> None:
+def found_unwanted(subscription: Subscription) -> None:
     """Send nothing: the row says so, and the tail hasn't come to its control entry yet.
 
     That entry decides what is owed no more; until then nothing may be forgotten for good.
     """
+    flight = subscription.flight
     called_off(subscription)
-    subscription.enabled = False
+    if flight is not None and flight.notice is not None:
+        notices.withdrawn(subscription)
+    else:
+        subscription.enabled = False
 
 
-def note_read(subscription: Subscription, note: ReadNote, now: float) -> None:
+def note_read(subscription: Subscription, note: ReadNote, now: float, present: datetime) -> bool:
     """Take up a listed page: one that leaves more behind is followed by a ping (D1).
+
+    Return whether the dispatch state is to be written for it.
 
     At once where the request carried the last page's token, since its reader keeps tokens and one
     page a ping is what it reads; 5 s later otherwise, since a reader without tokens would be
@@ -116,74 +141,101 @@ def note_read(subscription: Subscription, note: ReadNote, now: float) -> None:
     """
     goes_on = note.asked is not None and note.asked == subscription.last_token
     subscription.last_token = note.read_position
+    comes_on = note.read_position > subscription.read
     subscription.read = max(subscription.read, note.read_position)
     subscription.listed_by = note.key_id
     if not note.has_more:
         subscription.follow_up_at = None
     else:
         subscription.follow_up_at = now if goes_on else now + limits.UNREAD_PING_SECONDS
+    return comes_on and subscription.enabled and reminding.came_on(subscription, now, present)
 
 
 def wanted_at(subscription: Subscription) -> float | None:
     """Return when the next ping is due, by what is owed and by the webhook's pace; None: never."""
-    if not subscription.enabled or subscription.flight is not None:
+    if subscription.flight is not None:
         return None
-    if subscription.debt is not None:
-        due = subscription.debt_due
-    elif subscription.owed:
-        due = 0.0
-    elif subscription.follow_up_at is not None:
-        due = subscription.follow_up_at
-    else:
-        return None
-    if subscription.last_started is not None:
+    due = _earlier(_ping_wanted_at(subscription), notices.wanted_at(subscription))
+    if due is not None and subscription.last_started is not None:
         due = max(due, subscription.last_started + limits.WEBHOOK_PING_SECONDS)
     return due
 
 
+def _ping_wanted_at(subscription: Subscription) -> float | None:
+    if not subscription.enabled:
+        return None
+    debt = subscription.debt
+    if debt is not None:
+        return subscription.debt_due if debt.ended_at is None else None
+    if subscription.owed:
+        return 0.0
+    return _earlier(subscription.follow_up_at, subscription.remind_due)
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
 def take_off(subscription: Subscription, now: float, next_reminder: Callable[[], int]) -> Flight:
-    """Build the one attempt: it covers all that is matched now (D3 decides its name)."""
+    """Build the one attempt: it covers all that is matched now (D3 decides its name).
+
+    A notice that is due goes first: it would never have its turn before a busy webhook's pings.
+    """
+    subscription.last_started = now
+    notice_at = notices.wanted_at(subscription)
+    if notice_at is not None and notice_at <= now:
+        return Flight(covered=subscription.matched, notice=subscription.notice)
     news = subscription.matched > subscription.notified and not subscription.matched_unsure
     if news:
         subscription.reminder = None
     elif subscription.reminder is None:
         subscription.reminder = next_reminder()
+    remind_due = subscription.remind_due
     flight = Flight(
         covered=subscription.matched,
         reminder=subscription.reminder,
         hold_from=subscription.hold_from,
         hold_since=subscription.hold_since,
+        # What a debt's ping covers isn't known for sure: nobody noted what joined it.
+        scope=subscription.scope if news and subscription.debt is None else UNKNOWN_SCOPE,
+        climbs=remind_due is not None and remind_due <= now,
     )
     subscription.owed = False
+    subscription.scope = None
     subscription.hold_from = None
     subscription.follow_up_at = None
-    subscription.last_started = now
     return flight
 
 
-def acknowledged(subscription: Subscription, now: float) -> None:
+def acknowledged(subscription: Subscription, now: float, present: datetime) -> None:
     """Settle an attempt that its endpoint acknowledged."""
     flight, subscription.flight = subscription.flight, None
     if flight is None:
         return
+    if flight.notice is not None:
+        notices.acknowledged(subscription, flight.notice)
+        return
     subscription.notified = max(subscription.notified, flight.covered)
     subscription.reminder = None
     subscription.matched_unsure = False
+    if subscription.enabled:
+        reminding.acknowledged(subscription, climbs=flight.climbs, now=now, present=present)
     if subscription.debt is None:
         return
     if subscription.matched <= flight.covered:
         subscription.debt = None
     else:  # matched after the attempt was built: it stays due at once (D2)
-        subscription.debt = msgspec.structs.replace(
-            subscription.debt, owed_through=subscription.matched, failures=0
-        )
-        subscription.debt_due = now
+        debt = msgspec.structs.replace(subscription.debt, owed_through=subscription.matched)
+        debts.start_afresh(subscription, debt, now)
 
 
 def failed(
     subscription: Subscription,
     error: str,
     *,
+    for_good: bool,
     now: float,
     present: datetime,
     draw: float,
@@ -191,48 +243,30 @@ def failed(
 ) -> None:
     """Turn a failed attempt into the webhook's one debt, due by the schedule of contract 1.6.
 
-    A webhook that was disabled meanwhile is owed nothing.
+    At the schedule's end, a day after the first failure, or at once where the endpoint is gone
+    `for_good`, the debt has ended: notifications are to be disabled. A webhook that was disabled
+    meanwhile is owed nothing.
     """
-    if not subscription.enabled:
-        subscription.flight = None
-        return
-    failures = (subscription.debt.failures if subscription.debt else 0) + 1
-    # The end of the schedule is to disable; until that is built the longest wait repeats.
-    wait = wait_before_retry(failures, draw, retry_after_seconds=retry_after)
-    wait = LONGEST_WAIT_SECONDS if wait is None else wait
-    _owe(subscription, error, failures, present, wait)
-    subscription.debt_due = now + wait
-    subscription.flight = None
+    flight, subscription.flight = subscription.flight, None
+    ping = flight.notice is None if flight is not None else _ping_due(subscription, now)
+    if not ping:
+        notices.failed(subscription, now=now, draw=draw, retry_after=retry_after)
+    elif subscription.enabled:
+        since, failures = debts.failures_until(subscription, present)
+        wait = None
+        if not for_good:
+            since_seconds = (present - since).total_seconds()
+            wait = wait_before_retry(
+                failures + 1, draw, since_seconds=since_seconds, retry_after_seconds=retry_after
+            )
+        debts.owe(
+            subscription, error, failures + 1, since=since, wait=wait, now=now, present=present
+        )
 
 
-def held_too_long(subscription: Subscription, now: float, present: datetime) -> bool:
-    """Make a debt of what has held the checkpoint for 30 s; return whether it has (D2)."""
-    since = _hold(subscription)[1]
-    if since is None or now - since < limits.CHECKPOINT_HELD_SECONDS:
-        return False
-    failures = subscription.debt.failures if subscription.debt else 0
-    _owe(subscription, "waiting to be sent", failures, present, 0.0)
-    subscription.debt_due = now
-    return True
-
-
-def _owe(
-    subscription: Subscription, error: str, failures: int, present: datetime, wait: float
-) -> None:
-    since = subscription.debt.since_at if subscription.debt else present
-    subscription.debt = Debt(
-        bucket=subscription.bucket,
-        webhook_id=subscription.webhook_id,
-        owed_through=subscription.matched,
-        failures=failures,
-        next_attempt_at=present + timedelta(seconds=wait),
-        since_at=since,
-        last_error=error,
-    )
-    subscription.owed = False
-    subscription.hold_from = None
-    if subscription.flight is not None:
-        subscription.flight.hold_from = None
+def _ping_due(subscription: Subscription, now: float) -> bool:
+    due = _ping_wanted_at(subscription)
+    return due is not None and due <= now
 
 
 def called_off(subscription: Subscription) -> None:
@@ -241,24 +275,13 @@ def called_off(subscription: Subscription) -> None:
     A webhook that was disabled meanwhile is owed nothing.
     """
     flight, subscription.flight = subscription.flight, None
-    if flight is None or not subscription.enabled:
+    if flight is None:
         return
     subscription.last_started = None
+    if flight.notice is not None or not subscription.enabled:
+        return
     if subscription.debt is None:
         subscription.owed = True
+        subscription.scope = joined(flight.scope, subscription.scope)
         if flight.hold_from is not None:
             subscription.hold_from, subscription.hold_since = flight.hold_from, flight.hold_since
-
-
-def held_from(subscription: Subscription) -> int | None:
-    """Return the oldest position that is neither acknowledged nor in a debt; None: none is."""
-    return _hold(subscription)[0]
-
-
-def _hold(subscription: Subscription) -> tuple[int | None, float | None]:
-    flight = subscription.flight
-    if flight is not None and flight.hold_from is not None:
-        return flight.hold_from, flight.hold_since
-    if subscription.hold_from is not None:
-        return subscription.hold_from, subscription.hold_since
-    return None, None

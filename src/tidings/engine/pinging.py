@@ -6,10 +6,20 @@ from datetime import datetime
 
 from tidings.domain import limits
 from tidings.domain.dispatch import Attempt
-from tidings.domain.notification import Ping, notification_id, ping_body, signed_headers
+from tidings.domain.lifecycle import NOTIFIED
+from tidings.domain.notification import (
+    UNKNOWN_SCOPE,
+    Ping,
+    notification_id,
+    ping_body,
+    signed_headers,
+)
 from tidings.domain.webhook import Webhook, signing_secrets
+from tidings.engine import notices
 from tidings.engine.subscriptions import Flight
 from tidings.ports import SendOutcome, SendRequest
+
+_GONE = 410
 
 
 def ping_of(webhook: Webhook, flight: Flight) -> Ping:
@@ -20,7 +30,17 @@ def ping_of(webhook: Webhook, flight: Flight) -> Ping:
         solution=webhook.solution,
         covered=flight.covered,
         reminder=flight.reminder,
+        scope=flight.scope or UNKNOWN_SCOPE,
+        # Of the row: its limit may have moved since (mechanics L8).
+        notice=None if flight.notice is None else webhook.notice,
     )
+
+
+def wanted(webhook: Webhook, flight: Flight) -> bool:
+    """Whether a flight is still to be sent, by the row: judged when sending (contract 1.6, 1.7)."""
+    if flight.notice is not None:
+        return notices.stands(webhook, flight.notice)
+    return webhook.notifications.enabled and webhook.stage in NOTIFIED
 
 
 def request_of(webhook: Webhook, ping: Ping, at: datetime) -> SendRequest:
@@ -55,6 +75,11 @@ def acknowledged(outcome: SendOutcome) -> bool:
     A 2xx whose body still dripped at the deadline comes with an error: it took over 25 s in all.
     """
     return outcome.error is None and outcome.status is not None and 200 <= outcome.status < 300
+
+
+def gone(outcome: SendOutcome) -> bool:
+    """410: the endpoint says that it will never be there again (contract 1.6)."""
+    return outcome.status == _GONE
 
 
 def error_of(outcome: SendOutcome) -> str:

@@ -7,31 +7,43 @@ not here: a webhook's row is read when its ping is sent.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tidings.domain.dispatch import Debt, Tracked
+from tidings.domain.dispatch import Debt, Notice, Tracked
 from tidings.domain.filter import Revision, Rule, revision_at
 from tidings.domain.log_entry import Header
+from tidings.domain.notification import Scope
 
 
 class Flight:
-    """The one attempt of a webhook that is under way."""
+    """The one attempt of a webhook that is under way.
 
-    __slots__ = ("covered", "hold_from", "hold_since", "reminder")
+    `scope` is that of the events it covers, None where that isn't known for sure. `climbs` says
+    that a reminder was due when it took off. With a `notice` it tells of that alone.
+    """
+
+    __slots__ = ("climbs", "covered", "hold_from", "hold_since", "notice", "reminder", "scope")
 
     def __init__(
         self,
         *,
         covered: int,
-        reminder: int | None,
-        hold_from: int | None,
-        hold_since: float,
+        reminder: int | None = None,
+        hold_from: int | None = None,
+        hold_since: float = 0.0,
+        scope: Scope | None = None,
+        climbs: bool = False,
+        notice: Notice | None = None,
     ) -> None:
         self.covered = covered
         self.reminder = reminder
         self.hold_from = hold_from
         self.hold_since = hold_since
+        self.scope = scope
+        self.climbs = climbs
+        self.notice = notice
 
 
 class Written(NamedTuple):
@@ -39,7 +51,13 @@ class Written(NamedTuple):
 
     matched: int
     notified: int
+    reminders: int
+    remind_at: datetime | None
+    noticed: int
     debt: Debt | None
+
+
+NOTHING_WRITTEN = Written(0, 0, 0, None, 0, None)
 
 
 class Before(NamedTuple):
@@ -61,6 +79,8 @@ class Subscription:
     debt: it holds the bucket's checkpoint back. `owed` says that a ping for news is due.
     `endpoint` is a hash of the URL, to see that it changed. `written` is None where a flush
     failed: it may have been committed.
+    `scope` is that of the matched events that no attempt has covered yet (None: there are none).
+    `reminders`, `remind_at`, `remind_due` are `reminding.py`'s; those of notices `notices.py`'s.
     """
 
     __slots__ = (
@@ -81,18 +101,25 @@ class Subscription:
         "listed_by",
         "matched",
         "matched_unsure",
+        "notice",
+        "notice_due",
+        "notice_failures",
+        "noticed",
         "notified",
         "origin",
         "owed",
         "queued",
         "read",
+        "remind_at",
+        "remind_due",
         "reminder",
+        "reminders",
         "revision",
         "revisions",
+        "scope",
         "slow",
         "solution",
         "start_position",
-        "timer",
         "webhook_id",
         "written",
     )
@@ -119,8 +146,15 @@ class Subscription:
         self.slow = False
         self.reminder: int | None = None
         self.queued = False
-        self.timer: float | None = None
-        self.written: Written | None = Written(0, 0, None)
+        self.scope: Scope | None = None
+        self.reminders = 0
+        self.remind_at: datetime | None = None
+        self.remind_due: float | None = None
+        self.notice: Notice | None = None
+        self.noticed = 0
+        self.notice_failures = 0
+        self.notice_due: float | None = None
+        self.written: Written | None = NOTHING_WRITTEN
         self.become(tracked)
 
     def before(self, tracked: Tracked) -> Before:
@@ -141,8 +175,18 @@ class Subscription:
         self.revisions: tuple[Revision, ...] = tracked.revisions
         self._rule: Rule = tracked.revisions[-1].rule
         self._rule_from = tracked.revisions[-1].from_position if len(tracked.revisions) > 1 else 0
+        notice, last = tracked.notice, self.notice
+        if notice is not None and (last is None or notice.number != last.number):
+            self.notice_failures, self.notice_due = 0, 0.0
+        self.notice = notice
         self.read = max(self.read, tracked.read_position)
         self.listed_by = tracked.listed_by or self.listed_by
+
+    def to_write(self) -> Written:
+        """Return what the database should hold of its dispatch state."""
+        return Written(
+            self.matched, self.notified, self.reminders, self.remind_at, self.noticed, self.debt
+        )
 
     def covers(self, header: Header) -> bool:
         """Whether the change is one of this webhook's events, by the revision of its place."""

@@ -18,6 +18,7 @@ from tidings.domain.dispatch import (
 )
 from tidings.domain.instants import from_milliseconds, to_milliseconds
 from tidings.storage.sqlite.connection import snapshot
+from tidings.storage.sqlite.instants import loaded, stored
 from tidings.storage.sqlite.lifecycle_store import revive
 from tidings.storage.sqlite.lifecycle_time import lag_ms
 from tidings.storage.sqlite.queries import load_queries
@@ -151,7 +152,18 @@ def _settle_bucket(connection: apsw.Connection, settlement: BucketSettlement) ->
     connection.execute(_SQL["save_checkpoint"], (bucket, settlement.checkpoint))
     connection.executemany(
         _SQL["save_state"],
-        [(bucket, state.webhook_id, state.matched, state.notified) for state in settlement.states],
+        [
+            (
+                bucket,
+                state.webhook_id,
+                state.matched,
+                state.notified,
+                state.reminders,
+                stored(state.remind_at),
+                state.noticed,
+            )
+            for state in settlement.states
+        ],
     )
     connection.executemany(_SQL["pay_debt"], [(bucket, paid) for paid in settlement.paid])
     connection.executemany(
@@ -165,6 +177,8 @@ def _settle_bucket(connection: apsw.Connection, settlement: BucketSettlement) ->
                 to_milliseconds(debt.next_attempt_at),
                 to_milliseconds(debt.since_at),
                 debt.last_error,
+                debt.revision,
+                stored(debt.ended_at),
             )
             for debt in settlement.debts
         ],
@@ -208,14 +222,29 @@ def _load(connection: apsw.Connection, bucket: int) -> BucketState:
             bucket=bucket,
             checkpoint=checkpoint or 0,
             webhooks=tracked_of_bucket(connection, bucket),
-            states=tuple(
-                DispatchState(bucket=at, webhook_id=webhook_id, matched=matched, notified=notified)
-                for at, webhook_id, matched, notified in connection.execute(
-                    _SQL["states"], (bucket,)
-                )
-            ),
+            states=tuple(_state(*row) for row in connection.execute(_SQL["states"], (bucket,))),
             debts=tuple(_debt(*row) for row in connection.execute(_SQL["debts"], (bucket,))),
         )
+
+
+def _state(
+    bucket: int,
+    webhook_id: str,
+    matched: int,
+    notified: int,
+    reminders: int,
+    remind_at: int | None,
+    noticed: int,
+) -> DispatchState:
+    return DispatchState(
+        bucket=bucket,
+        webhook_id=webhook_id,
+        matched=matched,
+        notified=notified,
+        reminders=reminders,
+        remind_at=loaded(remind_at),
+        noticed=noticed,
+    )
 
 
 def _debt(
@@ -226,6 +255,8 @@ def _debt(
     next_attempt_at: int,
     since_at: int,
     last_error: str,
+    revision: int,
+    ended_at: int | None,
 ) -> Debt:
     return Debt(
         bucket=bucket,
@@ -235,6 +266,8 @@ def _debt(
         next_attempt_at=from_milliseconds(next_attempt_at),
         since_at=from_milliseconds(since_at),
         last_error=last_error,
+        revision=revision,
+        ended_at=loaded(ended_at),
     )
 
 

@@ -30,36 +30,44 @@ INSERT INTO checkpoint (bucket, position) VALUES (?, ?)
 ON CONFLICT (bucket) DO UPDATE SET position = excluded.position
 
 -- name: states
--- How far a bucket's webhooks were matched and notified.
-SELECT bucket, webhook_id, matched, notified FROM dispatch_state WHERE bucket = ?
+-- How far a bucket's webhooks were matched and notified, and when they are reminded.
+SELECT bucket, webhook_id, matched, notified, reminders, remind_at, noticed
+FROM dispatch_state WHERE bucket = ?
 ORDER BY webhook_id
 
 -- name: save_state
--- How far a webhook was matched and notified; nothing where the webhook is gone.
-INSERT INTO dispatch_state (bucket, webhook_id, matched, notified)
-SELECT ?1, ?2, ?3, ?4
+-- How far a webhook was matched and notified, and when it is reminded; nothing where it is gone.
+INSERT INTO dispatch_state (
+    bucket, webhook_id, matched, notified, reminders, remind_at, noticed
+)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
 WHERE EXISTS (SELECT 1 FROM webhook WHERE bucket = ?1 AND webhook_id = ?2)
 ON CONFLICT (bucket, webhook_id) DO UPDATE
-SET matched = excluded.matched, notified = excluded.notified
+SET
+    matched = excluded.matched, notified = excluded.notified, reminders = excluded.reminders,
+    remind_at = excluded.remind_at, noticed = excluded.noticed
 
 -- name: debts
 -- What a bucket's webhooks are owed.
-SELECT bucket, webhook_id, owed_through, failures, next_attempt_at, since_at, last_error
+SELECT
+    bucket, webhook_id, owed_through, failures, next_attempt_at, since_at, last_error, revision,
+    ended_at
 FROM debt WHERE bucket = ?
 ORDER BY webhook_id
 
 -- name: save_debt
 -- What a webhook is owed; nothing where the webhook is gone.
 INSERT INTO debt (
-    bucket, webhook_id, owed_through, failures, next_attempt_at, since_at, last_error
+    bucket, webhook_id, owed_through, failures, next_attempt_at, since_at, last_error, revision,
+    ended_at
 )
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
 WHERE EXISTS (SELECT 1 FROM webhook WHERE bucket = ?1 AND webhook_id = ?2)
 ON CONFLICT (bucket, webhook_id) DO UPDATE
 SET
     owed_through = excluded.owed_through, failures = excluded.failures,
     next_attempt_at = excluded.next_attempt_at, since_at = excluded.since_at,
-    last_error = excluded.last_error
+    last_error = excluded.last_error, revision = excluded.revision, ended_at = excluded.ended_at
 
 -- name: pay_debt
 -- The webhook is owed nothing any more.

@@ -1,0 +1,90 @@
+"""Disabling notifications that nobody acknowledged to the end (contract 1.6).
+
+The decision is a debt that has ended: it is durable before or after the webhook's row, and a start
+takes it up again, so that a crash in between ends the same. The row is written by its revision, and
+only once the dispatcher has taken up all that its owner did: an owner's change is never undone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+from tidings import telemetry
+from tidings.domain import limits
+from tidings.domain.dispatch import Debt
+from tidings.domain.webhook import given_up
+from tidings.engine.leases import Leases
+from tidings.engine.subscriptions import Subscription
+from tidings.errors import NotFound, RevisionConflict
+from tidings.ports import WebhookStore
+
+IDLE_SECONDS = 60.0
+"""Between looks where nothing waits: whoever adds something wakes it."""
+
+
+class Endings:
+    """Webhooks whose notifications are to be disabled. A Worker; what fails is tried again."""
+
+    name = "endings"
+
+    def __init__(self, store: WebhookStore, leases: Leases) -> None:
+        self.wake = asyncio.Event()
+        self._store = store
+        self._leases = leases
+        self._waiting: dict[str, Subscription] = {}
+
+    def look_at(self, subscription: Subscription) -> None:
+        """Take up a webhook if its debt has ended."""
+        if _ended(subscription) is not None:
+            self._waiting[subscription.webhook_id] = subscription
+            self.wake.set()
+
+    async def run_once(self) -> float:
+        """Disable those that wait; raise what hindered any of them. They wait on then."""
+        waiting = iter(list(self._waiting.values()))
+        while some := list(itertools.islice(waiting, limits.ENDINGS_AT_ONCE)):
+            # Together, so that they share a commit.
+            done = await asyncio.gather(*map(self._end, some), return_exceptions=True)
+            for subscription, result in zip(some, done, strict=True):
+                webhook_id = subscription.webhook_id
+                if result is True and self._waiting.get(webhook_id) is subscription:
+                    del self._waiting[webhook_id]
+            for result in done:
+                if isinstance(result, BaseException):
+                    raise result
+        return limits.FLUSH_SECONDS if self._waiting else IDLE_SECONDS
+
+    async def _end(self, subscription: Subscription) -> bool:
+        """Disable one; return whether nothing is left to do for it."""
+        if _ended(subscription) is None:
+            return True
+        if not self._leases.sure:
+            return False
+        webhook = await self._store.get(subscription.bucket, subscription.webhook_id)
+        debt = _ended(subscription)
+        if webhook is None or debt is None or debt.ended_at is None:
+            return True  # deleted, or its owner was faster
+        if webhook.revision != subscription.revision:
+            return False  # the tail comes first: it says whether the debt still stands
+        try:
+            await self._store.update(given_up(webhook, at=debt.ended_at, error=debt.last_error))
+        except RevisionConflict:
+            return False
+        except NotFound:
+            return True
+        telemetry.logger().warning(
+            telemetry.NOTIFICATIONS_DISABLED,
+            webhook_id=webhook.webhook_id,
+            failures=debt.failures,
+            error=debt.last_error,
+        )
+        return True
+
+
+def _ended(subscription: Subscription) -> Debt | None:
+    """Return the debt that has ended, as long as notifications are on."""
+    debt = subscription.debt
+    if debt is None or debt.ended_at is None or not subscription.enabled:
+        return None
+    return debt
