@@ -11,6 +11,7 @@ import inspect
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ from tidings.api.twirp import twirp_error
 from tidings.cli.app import app
 from tidings.config import Settings, flag_of, variable_of
 from tidings.domain import limits
+from tidings.domain.lifecycle import LISTED, NOTIFIED, STEPS, Stage
 
 PAGES = Path(__file__).parent
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -137,8 +139,41 @@ def commands() -> str:
     return table(("command", "what it does"), walk(typer.main.get_command(app), "tidings"))
 
 
+def stages() -> str:
+    """A webhook's life, drawn from its transition table."""
+
+    def arrow(leaves: str, enters: str, why: str) -> str:
+        return f"    {leaves} --> {enters} : {why}\n"
+
+    drawn = ["```mermaid\nstateDiagram-v2\n", arrow("[*]", STEPS[0].leaves, "CreateWebhook")]
+    for step in STEPS:
+        after = f"day {step.after // timedelta(days=1)}{', a warning' if step.warns else ''}"
+        drawn.append(arrow(step.leaves, step.enters or "[*]", after))
+    drawn += [arrow(stage, back, "ListEvents") for stage, back in LISTED.items()]
+    drawn += [arrow(stage, "[*]", "DeleteWebhook") for stage in Stage]
+    return "".join([*drawn, "```\n"])
+
+
+def notifications() -> str:
+    """In which stages pings are sent."""
+    return table(
+        ("stage", "since", "pings"),
+        (
+            (
+                f"`{stage}`",
+                next(
+                    (f"day {s.after // timedelta(days=1)}" for s in STEPS if s.enters is stage), ""
+                ),
+                "on, if the owner wants them" if stage in NOTIFIED else "off",
+            )
+            for stage in Stage
+        ),
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
-    made.__name__: made for made in (settings, answers, log_events, bounds, commands)
+    made.__name__: made
+    for made in (settings, answers, log_events, bounds, commands, stages, notifications)
 }
 
 

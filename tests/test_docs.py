@@ -75,8 +75,8 @@ class Reader:
                 self.evaluate(text, block)
             case "python", str(marker) if marker.startswith("file: "):
                 (self.folder / marker.removeprefix("file: ")).write_text(text)
-            case "text", "":
-                pass
+            case (("text" | "mermaid"), ""):
+                pass  # drawings; one that is made from the code is compared with it below
             case unknown:
                 pytest.fail(f"{block.place}: nothing checks {unknown}")
 

@@ -140,6 +140,8 @@ ENDINGS_AT_ONCE = 100
 """Webhooks that are disabled together after a day of failures: one group commit or two."""
 HOST_SENDS = 16
 """Attempts in flight of one account to one host."""
+FAILURES_A_TURN = 200
+"""Webhooks that a dead host fails for in one turn of the event loop: some 5 ms (D7)."""
 SLOW_SHARE = 4
 """Endpoints that failed or were slow share SENDS / SLOW_SHARE slots (D7)."""
 SLOW_SECONDS = 2.0
@@ -233,8 +235,8 @@ CHORES_AFTER_DOWNTIME_SECONDS = 3_600.0
 and for readers who were kept waiting to fetch what is over its time."""
 CLOCK_AHEAD_SECONDS = 3_600.0
 """How far a clock may run ahead of the sweeps before nothing more is appended by it (L8)."""
-SWEEP_BATCH = 100
-"""Webhooks that one transaction of a sweep moves: a few milliseconds of the writer."""
+SWEEP_BATCH = 50
+"""Webhooks that one transaction of a sweep moves: about ten milliseconds of the writer."""
 SWEEP_BATCHES = 20
 """Transactions for one stage in one sweep; what is left has the next one, at once."""
 IDEMPOTENCY_HOURS = 24
