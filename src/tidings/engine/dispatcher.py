@@ -79,6 +79,8 @@ class Dispatcher:
         self._flights = Flights(
             sender, clock, attempts, on_landed=self._settle, on_called_off=self._called_off
         )
+        self._failing: set[str] = set()
+        """Hosts that can't be reached, while those who wait for them are told."""
         self._draining = False
         self._forget_at = 0.0
         self._matcher = Matcher(
@@ -286,11 +288,28 @@ class Dispatcher:
         else:
             self._failed([subscription], outcome)
             if outcome.unreachable:
-                # 10,000 webhooks on one dead host must not take 10,000 time-outs (D7). The host is
-                # the one that was tried: the webhook may have moved since it was queued.
-                self._failed(self._ready.take_all_of(origin), outcome)
+                # The host is the one that was tried: the webhook may have moved since then.
+                self._fail_waiting(origin, outcome)
         self._schedule(subscription, self._clock.monotonic())
         self.wake.set()
+
+    def _fail_waiting(self, origin: str, outcome: SendOutcome) -> None:
+        """Let a host that can't be reached fail for all who wait for it (mechanics D7).
+
+        10,000 webhooks on it must not take 10,000 time-outs; nor may they hold up everybody for
+        a quarter of a second, so they fail some in a turn of the event loop.
+        """
+        if origin not in self._failing:
+            self._failing.add(origin)
+            self._fail_some(origin, outcome)
+
+    def _fail_some(self, origin: str, outcome: SendOutcome) -> None:
+        waiting = self._ready.take_some_of(origin, limits.FAILURES_A_TURN)
+        if waiting:
+            asyncio.get_running_loop().call_soon(self._fail_some, origin, outcome)
+            self._failed(waiting, outcome)
+        else:
+            self._failing.discard(origin)
 
     def _failed(self, subscriptions: Iterable[Subscription], outcome: SendOutcome) -> None:
         now, present = self._clock.monotonic(), self._clock.now()

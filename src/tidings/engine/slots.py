@@ -132,12 +132,16 @@ class ReadyQueue:
             return Start(subscription, origin, slow)
         return None
 
-    def take_all_of(self, origin: str) -> list[Subscription]:
-        """Return all that wait for one host and port, of every account, without slots."""
+    def take_some_of(self, origin: str, at_most: int) -> list[Subscription]:
+        """Return some that wait for one host and port, of every account, without slots."""
         taken: list[Subscription] = []
         for account, slow in list(self._lanes):
             hosts = self._lanes[account, slow]
-            taken.extend(hosts.pop(origin, ()))
+            waiting = hosts.get(origin, ())
+            while waiting and len(taken) < at_most:
+                taken.append(waiting.popleft())
+            if not waiting:
+                hosts.pop(origin, None)
             if not hosts:
                 del self._lanes[account, slow]
                 self._turns[slow].remove(account)
