@@ -9,7 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.simulation.endpoints import ERROR, OK
 from tests.simulation.world import World
+from tidings.domain import limits
 from tidings.domain.dispatch import ReadNote
 from tidings.domain.filter import ApplicationFilter
 from tidings.domain.signing import verify
@@ -234,3 +236,90 @@ async def test_attempts_are_written_for_people_to_see(world: World) -> None:
     (attempt,) = await world.storage.dispatch.attempts_of(webhook.bucket, webhook.webhook_id, 10)
     assert (attempt.status, attempt.error) == (200, None)
     assert attempt.covered == receipt.last_position
+
+
+async def locators(world: World) -> list[dict[str, object]]:
+    """Return what pings since the last call say beyond their account and solution."""
+    await world.run(2)
+    told: list[dict[str, object]] = []
+    for ping in world.sender.sent:
+        locator = dict(ping.json["locator"])
+        assert (locator.pop("accountId"), locator.pop("solutionId")) == ("acme", "crm")
+        told.append(locator)
+    world.sender.sent.clear()
+    return told
+
+
+async def test_a_ping_names_the_application_and_the_fields_that_all_its_events_share(
+    world: World,
+) -> None:
+    await world.register()
+    await world.publish(application="people", changed=["name", "age"])
+    assert await locators(world) == [{"applicationId": "people", "fieldIds": ["age", "name"]}]
+    answer = world.sender.hold(URL)
+    await world.publish(application="people", changed=["name"])
+    await world.run(1)
+    await world.publish(application="deals", changed=["stage"])
+    await world.publish(application="deals", changed=["sum", "stage"])
+    answer.set()
+    assert await locators(world) == [
+        {"applicationId": "people", "fieldIds": ["name"]},
+        {"applicationId": "deals", "fieldIds": ["stage", "sum"]},
+    ]
+
+
+async def test_a_ping_names_no_fields_where_one_of_its_events_has_none_or_too_many(
+    world: World,
+) -> None:
+    await world.register()
+    answer = world.sender.hold(URL)
+    await world.publish(changed=["name"])
+    await world.run(1)
+    await world.publish(changed=["name"])
+    await world.publish()
+    answer.set()
+    assert (await locators(world))[1:] == [{"applicationId": "people"}]
+    await world.publish(changed=[f"f{n}" for n in range(limits.PING_FIELDS)])
+    assert len(str(await locators(world))) > limits.PING_FIELDS
+    await world.publish(changed=[f"f{n}" for n in range(limits.PING_FIELDS + 1)])
+    assert await locators(world) == [{"applicationId": "people"}]
+
+
+async def test_a_ping_names_no_application_where_its_events_are_of_two(world: World) -> None:
+    await world.register()
+    answer = world.sender.hold(URL)
+    await world.publish(changed=["name"])
+    await world.run(1)
+    await world.publish(application="people", changed=["name"])
+    await world.publish(application="deals", changed=["name"])
+    await world.publish(application="people", changed=["name"])
+    answer.set()
+    assert (await locators(world))[1:] == [{}]
+
+
+async def test_a_ping_names_nothing_where_what_it_covers_is_not_known_for_sure(
+    world: World,
+) -> None:
+    """In a retry, on enabling, after a crash, in a reminder."""
+    webhook = await world.register()
+    world.sender.behave(URL, ERROR)
+    await world.publish(changed=["name"])
+    await world.run(1)
+    world.sender.behave(URL, OK)
+    await world.run(10)
+    assert await locators(world) == [{"applicationId": "people", "fieldIds": ["name"]}, {}]
+    await world.switch(webhook, enabled=False)
+    await world.publish(changed=["name"])
+    await world.run(1)
+    await world.switch(webhook, enabled=True)
+    assert await locators(world) == [{}]
+    await world.run(60)
+    assert await locators(world) == [{}]
+    answer = world.sender.hold(URL)
+    await world.publish(changed=["name"])
+    await world.run(3)
+    await world.crash()
+    world.sender.sent.clear()
+    await world.start()
+    answer.set()
+    assert await locators(world) == [{}]

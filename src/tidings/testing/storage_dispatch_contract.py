@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tidings.domain.dispatch import BucketSettlement, DispatchState
 from tidings.errors import TidingsError
@@ -66,14 +66,28 @@ class DispatchContract(StorageSetting):
         owed = await storage.webhooks.create(webhook(clock), start_at=None)
         bucket = owed.bucket
         epoch = (await storage.dispatch.take([bucket], "me", 10))[bucket]
-        state = DispatchState(bucket=bucket, webhook_id=owed.webhook_id, matched=7, notified=5)
+        state = DispatchState(
+            bucket=bucket,
+            webhook_id=owed.webhook_id,
+            matched=7,
+            notified=5,
+            reminders=3,
+            remind_at=clock.now() + timedelta(hours=2),
+            noticed=4,
+        )
         due = debt(owed, clock.now() + timedelta(seconds=10), owed_through=7)
+        due = replace(due, revision=2, ended_at=clock.now())
         settlement = BucketSettlement(
             bucket=bucket, epoch=epoch, checkpoint=7, states=(state,), debts=(due,)
         )
         assert await storage.dispatch.settle([settlement]) == frozenset()
         loaded = await storage.dispatch.load(bucket)
         assert (loaded.checkpoint, loaded.states, loaded.debts) == (7, (state,), (due,))
+        state = replace(state, notified=7, reminders=0, remind_at=None, noticed=6)
+        due = replace(due, revision=3, ended_at=None)
+        await storage.dispatch.settle([replace(settlement, states=(state,), debts=(due,))])
+        loaded = await storage.dispatch.load(bucket)
+        assert (loaded.states, loaded.debts) == ((state,), (due,))
         paid = BucketSettlement(bucket=bucket, epoch=epoch, checkpoint=9, paid=(owed.webhook_id,))
         await storage.dispatch.settle([paid])
         loaded = await storage.dispatch.load(bucket)
@@ -144,8 +158,8 @@ class DispatchContract(StorageSetting):
     ) -> None:
         enabled = await storage.webhooks.create(webhook(clock), start_at=None)
         second = await storage.webhooks.create(webhook(clock), start_at=None)
-        off = msgspec.structs.replace(second.notifications, enabled=False)
-        await storage.webhooks.update(msgspec.structs.replace(second, notifications=off))
+        off = replace(second.notifications, enabled=False)
+        await storage.webhooks.update(replace(second, notifications=off))
         loaded = await storage.dispatch.load(enabled.bucket)
         expected = [
             await storage.webhooks.tracked(held.bucket, held.webhook_id)
