@@ -142,8 +142,6 @@ HOST_SENDS = 16
 """Attempts in flight of one account to one host."""
 FAILURES_A_TURN = 200
 """Webhooks that a dead host fails for in one turn of the event loop: some 5 ms (D7)."""
-FAILURES_A_TURN = 200
-"""Webhooks that a dead host fails for in one turn of the event loop: some 5 ms (D7)."""
 SLOW_SHARE = 4
 """Endpoints that failed or were slow share SENDS / SLOW_SHARE slots (D7)."""
 SLOW_SECONDS = 2.0
