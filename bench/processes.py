@@ -15,6 +15,9 @@ from tidings.clock import SystemClock
 _READY_SECONDS = 120.0
 _STOP_SECONDS = 40.0
 _LOOK_SECONDS = 0.02
+_IDLE_SECONDS = 0.5
+_IDLE_SHARE = 0.2
+"""Of a processor, below which a server counts as idle."""
 _LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -68,9 +71,20 @@ def _port_of(process: subprocess.Popen[bytes], log: Path) -> int:
     return int(found[1])
 
 
+def _wait_until_idle(process: Process) -> None:
+    """Return once a server has worked off what filling its database left it to follow."""
+    clock = SystemClock()
+    ends_at, before = clock.monotonic() + _READY_SECONDS, 0.0
+    while (spent := process.cpu_seconds()) - before > _IDLE_SHARE * _IDLE_SECONDS:
+        if clock.monotonic() > ends_at:
+            raise RuntimeError("it doesn't come to rest")
+        before = spent
+        clock.pause(_IDLE_SECONDS)
+
+
 @contextmanager
 def tidings(database: str, folder: Path, *flags: object) -> Iterator[Process]:
-    """Run `tidings serve` on a database."""
+    """Run `tidings serve` on a database; it is idle when it is handed out."""
     arguments = (
         "serve",
         "--dev",
@@ -83,4 +97,5 @@ def tidings(database: str, folder: Path, *flags: object) -> Iterator[Process]:
         *flags,
     )
     with running("tidings", *arguments, log=folder / "tidings.log") as process:
+        _wait_until_idle(process)
         yield process
