@@ -97,6 +97,7 @@ def test_a_wait_that_patience_does_not_cover_is_not_begun() -> None:
     [
         lambda client: client.create_webhook("s", ["RECORD_CREATED"]),
         lambda client: client.delete_webhook("w"),
+        lambda client: client.rotate_secret("w"),
     ],
 )
 def test_what_can_not_be_repeated_safely_is_not_sent_again_after_a_lost_answer(
@@ -245,3 +246,13 @@ def test_a_refusal_that_was_waited_for_is_not_rested_for_again() -> None:
 )
 def test_no_answer_makes_it_rest_for_ever(remaining: str, reset: str, rest: float) -> None:
     assert rest_after({"RateLimit-Remaining": remaining, "ratelimit-reset": reset}) == rest
+
+
+def test_a_rotation_gives_the_new_secret_and_until_when_the_last_one_signs() -> None:
+    until = "2026-01-16T12:00:00.000Z"
+    answer = {"signing_secret": "whsec_bmV3", "previous_expires_at": until}
+    server = Server(httpx.Response(200, json=answer))
+    rotation = server.client().rotate_secret("w")
+    assert (rotation.signing_secret, rotation.previous_expires_at) == ("whsec_bmV3", until)
+    assert server.requests[0].url.path.endswith("/RotateSecret")
+    assert json.loads(server.bodies[0]) == {"webhook_id": "w"}

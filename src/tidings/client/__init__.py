@@ -6,6 +6,7 @@ from tidings.client.messages import (
     EventsPage,
     LinesReceipt,
     PublishReceipt,
+    SecretRotation,
     Webhook,
     WebhooksPage,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "LinesReceipt",
     "Patience",
     "PublishReceipt",
+    "SecretRotation",
     "Webhook",
     "WebhooksPage",
 ]

@@ -14,6 +14,7 @@ from tidings.client.messages import (
     EventsPage,
     LinesReceipt,
     PublishReceipt,
+    SecretRotation,
     Webhook,
     WebhooksPage,
 )
@@ -131,6 +132,14 @@ class Client:
     def delete_webhook(self, webhook_id: str) -> None:
         """Delete a webhook; raises NotFound. Not repeated after a lost answer."""
         self._call("DeleteWebhook", {"webhook_id": webhook_id}, dict[str, Any], again=False)
+
+    def rotate_secret(self, webhook_id: str) -> SecretRotation:
+        """Give a webhook a new signing secret; the last one signs too for a day. Raises NotFound.
+
+        Not repeated after a lost answer: that would end the last one's day.
+        """
+        wish = {"webhook_id": webhook_id}
+        return self._call("RotateSecret", wish, SecretRotation, again=False)
 
     # --- events -----------------------------------------------------------------------------
 

@@ -37,6 +37,13 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Only in the answer to its creation."""
 
 
+class SecretRotation(msgspec.Struct, frozen=True, kw_only=True):
+    """A new signing secret, and until when the one before signs too (contract 1.4)."""
+
+    signing_secret: str
+    previous_expires_at: str
+
+
 class WebhooksPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some webhooks, and the token of the next page, None on the last."""
 
