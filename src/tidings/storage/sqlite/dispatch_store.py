@@ -88,7 +88,7 @@ class SqliteDispatchStore:
             )
             for attempt in attempts
         ]
-        await self._writer.run(partial(_write_rows, name="add_attempt", rows=rows))
+        await self._writer.run(partial(_write_rows, name="add_attempts", rows=rows))
 
     async def attempts_of(self, bucket: int, webhook_id: str, limit: int) -> Sequence[Attempt]:
         """Return a webhook's newest attempts, newest first."""
@@ -143,16 +143,17 @@ def _settle(transaction: Transaction, *, settlements: Sequence[BucketSettlement]
         if transaction.connection.execute(_SQL["lease_held"], fence).fetchone() is None:
             left_out.add(settlement.bucket)
         else:
-            _settle_bucket(transaction.connection, settlement)
+            _settle_bucket(transaction, settlement)
     return frozenset(left_out)
 
 
-def _settle_bucket(connection: apsw.Connection, settlement: BucketSettlement) -> None:
-    bucket = settlement.bucket
+def _settle_bucket(transaction: Transaction, settlement: BucketSettlement) -> None:
+    bucket, connection = settlement.bucket, transaction.connection
     connection.execute(_SQL["save_checkpoint"], (bucket, settlement.checkpoint))
-    connection.executemany(
-        _SQL["save_state"],
-        [
+    _write_rows(
+        transaction,
+        name="save_states",
+        rows=[
             (
                 bucket,
                 state.webhook_id,
@@ -166,9 +167,10 @@ def _settle_bucket(connection: apsw.Connection, settlement: BucketSettlement) ->
         ],
     )
     connection.executemany(_SQL["pay_debt"], [(bucket, paid) for paid in settlement.paid])
-    connection.executemany(
-        _SQL["save_debt"],
-        [
+    _write_rows(
+        transaction,
+        name="save_debts",
+        rows=[
             (
                 bucket,
                 debt.webhook_id,
@@ -198,7 +200,7 @@ def _note_reads(transaction: Transaction, *, notes: Sequence[ReadNote]) -> list[
         )
         for note in notes
     ]
-    _write_rows(transaction, name="note_read", rows=rows)
+    _write_rows(transaction, name="note_reads", rows=rows)
     by_bucket: dict[int, list[str]] = {}
     for note in notes:
         by_bucket.setdefault(note.bucket, []).append(note.webhook_id)
@@ -210,9 +212,12 @@ def _note_reads(transaction: Transaction, *, notes: Sequence[ReadNote]) -> list[
 
 
 def _write_rows(
-    transaction: Transaction, *, name: str, rows: Sequence[tuple[apsw.SQLiteValue, ...]]
+    transaction: Transaction, *, name: str, rows: Sequence[tuple[int | str | None, ...]]
 ) -> None:
-    transaction.connection.executemany(_SQL[name], rows)
+    """Write rows in one step: at a step a row the thread would wait for the interpreter's lock
+    each time, beside a busy event loop for seconds, and every publish with it."""
+    if rows:
+        transaction.connection.execute(_SQL[name], (json_text(rows),))
 
 
 def _load(connection: apsw.Connection, bucket: int) -> BucketState:

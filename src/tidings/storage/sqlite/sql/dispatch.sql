@@ -35,13 +35,20 @@ SELECT bucket, webhook_id, matched, notified, reminders, remind_at, noticed
 FROM dispatch_state WHERE bucket = ?
 ORDER BY webhook_id
 
--- name: save_state
--- How far a webhook was matched and notified, and when it is reminded; nothing where it is gone.
+-- name: save_states
+-- How far webhooks (a JSON list of rows) were matched and notified, and when they are reminded;
+-- nothing where one is gone.
 INSERT INTO dispatch_state (
     bucket, webhook_id, matched, notified, reminders, remind_at, noticed
 )
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
-WHERE EXISTS (SELECT 1 FROM webhook WHERE bucket = ?1 AND webhook_id = ?2)
+SELECT
+    given.value ->> 0, given.value ->> 1, given.value ->> 2, given.value ->> 3, given.value ->> 4,
+    given.value ->> 5, given.value ->> 6
+FROM json_each(?) AS given
+WHERE EXISTS (
+    SELECT 1 FROM webhook
+    WHERE bucket = given.value ->> 0 AND webhook_id = given.value ->> 1
+)
 ON CONFLICT (bucket, webhook_id) DO UPDATE
 SET
     matched = excluded.matched, notified = excluded.notified, reminders = excluded.reminders,
@@ -55,14 +62,20 @@ SELECT
 FROM debt WHERE bucket = ?
 ORDER BY webhook_id
 
--- name: save_debt
--- What a webhook is owed; nothing where the webhook is gone.
+-- name: save_debts
+-- What webhooks (a JSON list of rows) are owed; nothing where one is gone.
 INSERT INTO debt (
     bucket, webhook_id, owed_through, failures, next_attempt_at, since_at, last_error, revision,
     ended_at
 )
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
-WHERE EXISTS (SELECT 1 FROM webhook WHERE bucket = ?1 AND webhook_id = ?2)
+SELECT
+    given.value ->> 0, given.value ->> 1, given.value ->> 2, given.value ->> 3, given.value ->> 4,
+    given.value ->> 5, given.value ->> 6, given.value ->> 7, given.value ->> 8
+FROM json_each(?) AS given
+WHERE EXISTS (
+    SELECT 1 FROM webhook
+    WHERE bucket = given.value ->> 0 AND webhook_id = given.value ->> 1
+)
 ON CONFLICT (bucket, webhook_id) DO UPDATE
 SET
     owed_through = excluded.owed_through, failures = excluded.failures,
@@ -73,14 +86,20 @@ SET
 -- The webhook is owed nothing any more.
 DELETE FROM debt WHERE bucket = ? AND webhook_id = ?
 
--- name: note_read
--- When, by whom and how far a webhook was listed, and so since when its limits count; never back,
--- nothing where it is gone.
+-- name: note_reads
+-- When, by whom and how far webhooks (a JSON list of rows) were listed, and so since when their
+-- limits count; never back, nothing where one is gone.
 INSERT INTO reading (
     bucket, webhook_id, last_listed_at, read_position, listed_by, extended_at
 )
-SELECT ?1, ?2, ?3, ?4, ?5, ?6
-WHERE EXISTS (SELECT 1 FROM webhook WHERE bucket = ?1 AND webhook_id = ?2)
+SELECT
+    given.value ->> 0, given.value ->> 1, given.value ->> 2, given.value ->> 3, given.value ->> 4,
+    given.value ->> 5
+FROM json_each(?) AS given
+WHERE EXISTS (
+    SELECT 1 FROM webhook
+    WHERE bucket = given.value ->> 0 AND webhook_id = given.value ->> 1
+)
 ON CONFLICT (bucket, webhook_id) DO UPDATE
 SET
     listed_by = iif(excluded.last_listed_at >= last_listed_at, excluded.listed_by, listed_by),
@@ -88,13 +107,19 @@ SET
     read_position = max(read_position, excluded.read_position),
     extended_at = max(extended_at, excluded.extended_at)
 
--- name: add_attempt
--- One attempt; nothing where the webhook is gone.
+-- name: add_attempts
+-- Attempts (a JSON list of rows); nothing where the webhook is gone.
 INSERT INTO attempt (
     bucket, webhook_id, attempted_at, notification_id, covered, status, error, elapsed_ms
 )
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-WHERE EXISTS (SELECT 1 FROM webhook WHERE bucket = ?1 AND webhook_id = ?2)
+SELECT
+    given.value ->> 0, given.value ->> 1, given.value ->> 2, given.value ->> 3, given.value ->> 4,
+    given.value ->> 5, given.value ->> 6, given.value ->> 7
+FROM json_each(?) AS given
+WHERE EXISTS (
+    SELECT 1 FROM webhook
+    WHERE bucket = given.value ->> 0 AND webhook_id = given.value ->> 1
+)
 
 -- name: attempts_of
 -- A webhook's newest attempts.
