@@ -181,6 +181,30 @@ def test_a_second_server_on_the_same_file_is_refused_with_a_sentence(
     assert httpx.get(f"{server.url}/readyz", trust_env=False).status_code == 200
 
 
+def test_other_commands_work_beside_a_running_server(server: RunningServer) -> None:
+    key = server.make_key()
+    for command in (("keys", "list"), ("migrate",), ("doctor",)):
+        done = server.run(*command, key=key)
+        assert done.returncode == 0, done.stderr
+    with server.client(key) as client:
+        assert client.list_webhooks().webhooks == ()
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate", "doctor"])
+def test_a_file_that_is_damaged_is_refused_with_a_sentence_and_left_as_it_is(
+    tmp_path: Path, command: str
+) -> None:
+    path = tmp_path / "damaged.db"
+    path.write_bytes(b"SQLite format 3\0" + b"\xff" * 8_000)
+    before = path.read_bytes()
+    done = run_command(command, "--database", f"sqlite:///{path}", folder=tmp_path)
+    said = (done.stdout + done.stderr).decode()
+    assert done.returncode == 1
+    assert "not a database" in said
+    assert "Traceback" not in said
+    assert path.read_bytes() == before
+
+
 def test_a_taken_port_is_refused_with_a_sentence(server: RunningServer, tmp_path: Path) -> None:
     port = server.url.rpartition(":")[2]
     other = run_command(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
 
 from tests.api.installation import ACCOUNT, SOLUTION, Installation
@@ -287,25 +287,92 @@ async def test_a_filter_that_changes_in_the_midst_of_a_page_hides_nothing(
     assert [event["kind"] for event in page["events"]] == ["RECORD_DELETED"]
 
 
-@pytest.mark.parametrize(("token", "told"), [(None, False), ("5", True)])
-async def test_a_token_behind_retention_is_told_and_no_token_never_is(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch, token: str | None, told: bool
+async def drop_all_before(installation: Installation, before: datetime) -> None:
+    """Let retention drop what was published before an instant."""
+    await installation.storage.retention.raise_floor(before)
+    while await installation.storage.retention.drop_entries():
+        pass
+
+
+async def publish_on_five_days(installation: Installation, clock: ManualClock) -> list[int]:
+    """Publish once a day; return where."""
+    published = []
+    for _ in range(5):
+        receipt = await installation.publish()
+        published.append(receipt.last_position or 0)
+        await clock.advance(24 * 3_600)
+    return published
+
+
+async def test_a_token_behind_retention_is_told_and_goes_on_with_the_oldest_that_is_kept(
+    installation: Installation, clock: ManualClock
 ) -> None:
     webhook = await installation.new_webhook()
-    receipt = await installation.publish(2)
-    read_page = installation.storage.log.read_page
+    days = await publish_on_five_days(installation, clock)
+    await drop_all_before(installation, clock.now() - timedelta(days=2))
+    page = await list_events(installation, webhook, page_token=str(days[0]), page_size=1)
+    assert positions(page) == [days[3]]
+    assert page["events_expired"] is True
+    rest = await list_events(installation, webhook, page_token=page["next_page_token"])
+    assert positions(rest) == [days[4]]
+    assert "events_expired" not in rest
 
-    async def retained(query: PageQuery) -> Page:
-        """Read as if retention had dropped all but the last change."""
-        page = await read_page(query)
-        return msgspec.structs.replace(
-            page, entries=page.entries[-1:], floor=page.entries[0].position
-        )
 
-    monkeypatch.setattr(installation.storage.log, "read_page", retained)
-    page = await list_events(installation, webhook, page_token=token)
-    assert positions(page) == [receipt.last_position]
-    assert page.get("events_expired", False) is told
+async def test_no_token_is_never_told_that_events_expired(
+    installation: Installation, clock: ManualClock
+) -> None:
+    webhook = await installation.new_webhook()
+    days = await publish_on_five_days(installation, clock)
+    await drop_all_before(installation, clock.now() - timedelta(days=2))
+    for token in (None, "", 0):
+        page = await list_events(installation, webhook, page_token=token)
+        assert positions(page) == days[3:]
+        assert ("events_expired" in page) == (token == 0)
+
+
+async def test_it_is_the_greater_of_token_and_beginning_that_counts(
+    installation: Installation, clock: ManualClock
+) -> None:
+    await publish_on_five_days(installation, clock)
+    begins_at = clock.now()
+    webhook = await installation.new_webhook()
+    last = (await installation.publish()).last_position
+    await drop_all_before(installation, begins_at)
+    page = await list_events(installation, webhook, page_token="5")
+    assert positions(page) == [last]
+    assert "events_expired" not in page
+    await clock.advance(1)
+    await drop_all_before(installation, clock.now())
+    page = await list_events(installation, webhook, page_token="5")
+    assert (page["events"], page["events_expired"]) == ([], True)
+
+
+async def test_a_walk_that_begins_behind_retention_says_so_once_and_ends(
+    installation: Installation, clock: ManualClock
+) -> None:
+    """Also where all that followed its token is gone: the next token is a later one."""
+    webhook = await installation.new_webhook()
+    days = await publish_on_five_days(installation, clock)
+    for _ in range(10):
+        await list_events(installation, webhook)
+        await clock.advance(2 * 24 * 3_600)
+    await drop_all_before(installation, clock.now() - timedelta(days=15))
+    gone = await list_events(installation, webhook, page_token=str(days[4]))
+    assert (gone["events"], gone["has_more"], gone["events_expired"]) == ([], False, True)
+    again = await list_events(installation, webhook, page_token=gone["next_page_token"])
+    assert (again["events"], again.get("events_expired", False)) == ([], False)
+
+
+async def test_a_quiet_webhook_that_is_listed_is_never_told_that_events_expired(
+    installation: Installation, clock: ManualClock
+) -> None:
+    webhook = await installation.new_webhook()
+    page = await list_events(installation, webhook)
+    for _ in range(20):
+        await clock.advance(2 * 24 * 3_600)
+        await drop_all_before(installation, clock.now() - timedelta(days=15))
+        page = await list_events(installation, webhook, page_token=page["next_page_token"])
+        assert "events_expired" not in page
 
 
 async def test_a_page_is_noted_as_read_once_it_is_written(

@@ -7,8 +7,10 @@ import gzip
 import json
 import tracemalloc
 import zlib
+from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from tests.publishing.platform import (
@@ -16,12 +18,14 @@ from tests.publishing.platform import (
     GONE,
     HANG,
     SOLUTION,
+    Answer,
     Platform,
     created,
     updated,
 )
 from tidings.domain.key import Role
 from tidings.domain.limits import BODY_SECONDS, PUBLISH_BODY_BYTES, PUBLISH_CHANGES
+from tidings.engine.retention import Retention
 from tidings.errors import LogOverloaded, StorageFault, StorageUnavailable
 from tidings.testing.clock import ManualClock
 
@@ -102,6 +106,47 @@ async def test_the_same_key_with_another_body_is_a_conflict(platform: Platform) 
     assert answer.status == 409
     assert answer.json["type"] == "urn:tidings:problem:idempotency_key_reused"
     assert await platform.records() == ["1"]
+
+
+@pytest.mark.parametrize("swept", [True, False])
+async def test_a_key_counts_for_24_hours_and_then_appends_anew(
+    platform: Platform, clock: ManualClock, swept: bool
+) -> None:
+    """To the millisecond, whether a sweep has come to drop it or not."""
+    retention = Retention(platform.storage.retention, clock)
+
+    async def publish() -> Answer:
+        if swept:
+            await retention.run_once(clock.now())
+        return await platform.publish(created(1), key="k")
+
+    first = await publish()
+    await clock.advance(24 * 3_600 - 0.001)
+    assert (await publish()).body == first.body
+    await clock.advance(0.001)
+    again = await publish()
+    assert (again.status, again.json["accepted"]) == (200, 1)
+    assert again.json["first_position"] > first.json["last_position"]
+    await clock.advance(6 * 24 * 3_600)
+    await publish()
+    assert await platform.records() == ["1", "1", "1"]
+
+
+async def test_a_database_that_another_process_holds_is_told_and_goes_on_when_it_is_free(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = apsw.Connection(str(tmp_path / "tidings.db"))
+    platform.storage._connection.set_busy_timeout(20)  # type: ignore[attr-defined]
+    other.execute("BEGIN IMMEDIATE")
+    answers = await asyncio.gather(*(platform.publish(created(n), key=f"{n}") for n in range(9)))
+    assert {answer.status for answer in answers} == {503}
+    assert {answer.headers["retry-after"] for answer in answers} == {"1"}
+    assert await platform.events() == []
+    other.execute("ROLLBACK")
+    other.close()
+    for number in range(9):
+        assert (await platform.publish(created(number), key=f"{number}")).status == 200
+    assert await platform.records() == [f"{n}" for n in range(9)]
 
 
 async def test_the_same_key_in_another_solution_is_another_key(platform: Platform) -> None:

@@ -130,7 +130,7 @@ async def test_nothing_but_listing_extends(world: World) -> None:
         await live(world, webhook, days * DAY)
         await world.publish()
         await service.get(webhook.account, webhook.webhook_id)
-        await service.list(webhook.account, WebhookListWish(None, 50, None))
+        await service.list(webhook.account, WebhookListWish(None, 50, 0))
         await service.update(webhook.account, "Jane Doe", wish)
     await live(world, webhook, 14 * DAY)
     assert await found(world, webhook) is None

@@ -222,6 +222,39 @@ async def test_a_file_that_became_read_only_passes_when_it_is_mended(
     await storage.probe()
 
 
+class ReadOnlyDisk(apsw.VFS):
+    """The default file system to a user who may read the database and not write it."""
+
+    def __init__(self) -> None:
+        super().__init__("tidings-read-only", base="unix", makedefault=True)
+
+    def xOpen(  # noqa: N802 - SQLite's name
+        self, name: str | apsw.URIFilename | None, flags: list[int]
+    ) -> apsw.VFSFile:
+        wanted = flags[0] & ~(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+        if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
+            flags[0] = flags[1] = wanted | apsw.SQLITE_OPEN_READONLY
+        return apsw.VFSFile("unix", name, flags)
+
+
+async def test_a_file_that_may_only_be_read_is_read_and_says_why_it_is_not_written(
+    database: SqliteFile, clock: ManualClock
+) -> None:
+    storage = await database.open(clock)
+    await storage.log.append(publish(entry("kept")))
+    disk = ReadOnlyDisk()
+    try:
+        reader = await database.open(clock, serve=False)
+    finally:
+        disk.unregister()
+    for write in (reader.log.append(publish(entry())), reader.probe()):
+        with pytest.raises(StorageUnavailable, match="can't be written: it is read-only"):
+            await write
+    assert [name for _, name in await whole_log(reader.log, BUCKET)] == ["kept"]
+    await reader.close()
+    await storage.close()
+
+
 async def test_a_queue_that_is_full_refuses_and_queues_nothing(
     storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from tidings.domain import limits
 from tidings.domain.buckets import bucket_of
 from tidings.domain.filter import ApplicationsFilter
 from tidings.engine.retention import Retention
+from tidings.errors import StorageUnavailable
 from tidings.storage.sqlite import SqliteStorage, migrate_file
 from tidings.storage.sqlite.connection import connect_reader
 from tidings.testing.clock import ManualClock
@@ -65,7 +66,7 @@ async def test_the_file_stops_growing_once_as_much_is_dropped_as_comes(
             )
             await storage.webhooks.delete(gone)
         await clock.advance(DAY)
-        assert await retention.run_once(clock.now()) == limits.RETENTION_SECONDS
+        assert await retention.run_once(clock.now()) == limits.SWEEP_SECONDS
         pages.append(storage._connection.pragma("page_count"))
     full = pages[limits.LOG_DAYS + 3]
     assert full > 2 * pages[3]
@@ -120,6 +121,19 @@ async def test_appends_go_in_between_the_batches_of_a_large_backlog(
     await dropping
     left = [name for _, name in await whole_log(storage.log, BUCKET)]
     assert left == [f"new{n}" for n in range(5)]
+
+
+async def test_a_database_that_may_not_grow_takes_appends_again_once_something_was_dropped(
+    storage: SqliteStorage, clock: ManualClock
+) -> None:
+    big = [entry(f"e{n}", body=b"x" * 4_000) for n in range(100)]
+    await storage.log.append(publish(*big))
+    storage._connection.pragma("max_page_count", storage._connection.pragma("page_count") + 2)
+    with pytest.raises(StorageUnavailable, match="disk is full"):
+        await storage.log.append(publish(*big))
+    await clock.advance((limits.LOG_DAYS + 1) * DAY)
+    await Retention(storage.retention, clock).run_once(clock.now())
+    assert (await storage.log.append(publish(*big))).accepted == 100
 
 
 async def test_an_older_database_loses_its_hidden_rows_and_learns_what_is_superseded(

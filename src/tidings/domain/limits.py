@@ -260,8 +260,6 @@ that is full, so that the log doesn't grow however much is published."""
 RETENTION_ROUND_SECONDS = 1.0
 """After which a round ends, though there is more to drop: expiries wait for its end. The next
 sweep, which then comes at once, goes on."""
-RETENTION_SECONDS = 60.0
-"""How often it is looked what is over its time."""
 
 # --- SQLite (mechanics P5, Q2) ------------------------------------------------------------------
 

@@ -56,4 +56,4 @@ class Retention:
                     del unfinished[kind]
         if any(dropped.values()):
             telemetry.logger().info(telemetry.RETENTION_DROPPED, **dropped, finished=not unfinished)
-        return 0.0 if unfinished else limits.RETENTION_SECONDS
+        return 0.0 if unfinished else limits.SWEEP_SECONDS
