@@ -23,6 +23,7 @@ from tidings.domain.webhook import Webhook
 from tidings.domain.webhook_messages import EventListWish, WebhookListWish, WebhookWish
 from tidings.engine.arrivals import Arrivals
 from tidings.engine.listing import Listing
+from tidings.engine.sweeper import Sweeper
 from tidings.engine.webhooks import Webhooks
 from tidings.errors import ClockAhead, NotFound, StorageUnavailable
 
@@ -48,12 +49,15 @@ def daily(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def live(world: World, webhook: Webhook, age: timedelta) -> None:
-    """Let time pass until the webhook is of this age, sweeping when the sweeper wishes to."""
-    until = webhook.created.at + age
+    """Let time pass until the webhook is of this age, sweeping when a sweeper wishes to.
+
+    It has no chores: their wishes would bring it each minute.
+    """
+    sweeper, until = Sweeper(world.storage.lifecycle, world.clock), webhook.created.at + age
     while (left := (until - world.clock.now()).total_seconds()) > 0:
-        pause = await world.sweeper.run_once()
+        pause = await sweeper.run_once()
         await world.clock.advance(min(left, pause))
-    while await world.sweeper.run_once() == 0:
+    while await sweeper.run_once() == 0:
         pass
 
 
