@@ -18,6 +18,7 @@ from tests.simulation.world import World
 from tidings import telemetry
 from tidings.domain import limits
 from tidings.domain.address import AddressPolicy
+from tidings.domain.instants import parse_instant
 from tidings.domain.lifecycle import STEPS, Stage
 from tidings.domain.webhook import Webhook
 from tidings.domain.webhook_messages import EventListWish, WebhookListWish, WebhookWish
@@ -153,6 +154,32 @@ async def test_pings_stop_at_the_first_limit_and_go_on_after_a_listing(world: Wo
     await world.publish()
     await world.run(5)
     assert len(world.sender.to(URL)) > before
+
+
+@pytest.mark.usefixtures("daily")
+@pytest.mark.parametrize(("days", "limit"), [(6, 7), (13, 14)])
+async def test_a_day_before_each_limit_the_owner_is_told_once_by_a_ping_of_its_own(
+    world: World, days: int, limit: int
+) -> None:
+    webhook = await world.register(URL)
+    await live(world, webhook, days * DAY)
+    await world.run(3)
+    [told] = [sent for sent in world.sender.to(URL) if "notice" in sent.json]
+    assert told.json["notice"] == "EXPIRES_SOON"
+    assert parse_instant(told.json["expiresAt"]) == webhook.created.at + limit * DAY
+    held = await found(world, webhook)
+    assert held is not None
+    assert held.notice is not None
+    assert told.notification_id == f"{webhook.webhook_id}.n{held.notice.number}"
+
+
+@pytest.mark.usefixtures("daily")
+@pytest.mark.parametrize("days", [6, 13])
+async def test_an_owner_who_wants_no_pings_gets_no_warning_by_one(world: World, days: int) -> None:
+    webhook = await world.register(URL, enabled=False)
+    await live(world, webhook, days * DAY)
+    await world.run(3)
+    assert world.sender.to(URL) == []
 
 
 @pytest.mark.usefixtures("daily")
