@@ -91,6 +91,20 @@ async def test_creating_and_deleting_webhooks_leaves_nothing_but_log_entries(
     assert after == before
 
 
+async def test_the_attempts_of_a_deleted_webhook_are_left_to_retention(
+    database: SqliteFile, storage: SqliteStorage, clock: ManualClock
+) -> None:
+    """There may be a week of one a second: too many for the transaction that deletes it."""
+    made = await storage.webhooks.create(webhook(clock), start_at=None)
+    await storage.dispatch.add_attempts([attempt(made, clock.now())] * 9)
+    await storage.webhooks.delete(made)
+    assert await storage.dispatch.attempts_of(made.bucket, made.webhook_id, 10) == []
+    assert rows_of(database.path)["attempt"] == 9
+    await clock.advance((limits.ATTEMPT_DAYS + 1) * DAY)
+    await Retention(storage.retention, clock).run_once(clock.now())
+    assert rows_of(database.path)["attempt"] == 0
+
+
 async def test_a_batch_is_bounded_in_rows_and_in_bytes(
     storage: SqliteStorage, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

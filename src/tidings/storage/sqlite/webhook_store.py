@@ -38,13 +38,14 @@ from tidings.storage.sqlite.writer import Writer
 _SQL = load_queries("webhooks")
 _HEAD = load_queries("change_log")["last_position"]
 
+# Not its attempts, which may be a week of one a second: no one reads them any more, and retention
+# drops them in its batches.
 _ROWS_OF_A_WEBHOOK = (
     "delete_webhook",
     "delete_revisions",
     "delete_reading",
     "delete_state",
     "delete_debt",
-    "delete_attempts",
 )
 
 

@@ -122,10 +122,12 @@ WHERE EXISTS (
 )
 
 -- name: attempts_of
--- A webhook's newest attempts.
+-- A webhook's newest attempts; those of one that is gone only wait to be dropped.
 SELECT
     bucket, webhook_id, attempted_at, notification_id, covered, status, error, elapsed_ms
 FROM attempt
-WHERE bucket = ? AND webhook_id = ?
+WHERE
+    bucket = ?1 AND webhook_id = ?2
+    AND EXISTS (SELECT 1 FROM webhook WHERE webhook.bucket = ?1 AND webhook.webhook_id = ?2)
 ORDER BY attempted_at DESC, rowid DESC
-LIMIT ?
+LIMIT ?3

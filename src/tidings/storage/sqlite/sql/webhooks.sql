@@ -93,10 +93,6 @@ DELETE FROM dispatch_state WHERE bucket = ? AND webhook_id = ?
 -- What it was owed.
 DELETE FROM debt WHERE bucket = ? AND webhook_id = ?
 
--- name: delete_attempts
--- What was tried.
-DELETE FROM attempt WHERE bucket = ? AND webhook_id = ?
-
 -- name: tracked_one
 -- One webhook as the dispatcher holds it, with how far it was read.
 SELECT
