@@ -12,7 +12,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INP
 	$(BIN)/python -m pip --quiet --retries 5 --timeout 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check format reference pins clean
+.PHONY: help demo test simulate bench check format reference pins clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -22,6 +22,9 @@ demo: $(READY) ## Run the whole way of a change on real data, with real processe
 
 test: $(READY) ## Run every test.
 	@$(BIN)/python -m pytest
+
+simulate: $(READY) ## Play months of a simulated world: SEED=7 plays that one, SEEDS=200 so many.
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS))
 
 bench: $(READY) ## Measure each hot path beside its bare ceiling; BENCH=publish measures one.
 	@BENCH='$(BENCH)' $(BIN)/python -m bench

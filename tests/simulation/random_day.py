@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
 
 from tests.simulation import model as checks
+from tests.simulation.dice import Dice
 from tests.simulation.endpoints import ERROR, OK, UNREACHABLE, Sent
 from tests.simulation.model import Change, Model, Subscriber
 from tests.simulation.world import RECORD_KINDS, World
@@ -28,7 +29,6 @@ from tidings.engine.arrivals import Arrivals
 from tidings.engine.listing import Listing
 from tidings.errors import StorageUnavailable
 from tidings.ports import SendOutcome
-from tidings.testing.clock import ManualClock
 
 T = TypeVar("T")
 
@@ -44,25 +44,6 @@ HEALING_SECONDS = 45.0
 ASTRAY = 0.2
 """So many hints of commits are late, lost or doubled."""
 OUTCOMES = (OK, OK, OK, ERROR, UNREACHABLE, SendOutcome(status=429, headers={"retry-after": "7"}))
-
-
-class Dice:
-    """Choices that a seed fixes."""
-
-    def __init__(self, seed: int) -> None:
-        self._draw = ManualClock(seed=seed).draw
-
-    def chance(self, share: float) -> bool:
-        """Return True in so many cases of one."""
-        return self._draw() < share
-
-    def below(self, count: int) -> int:
-        """Return a whole number from 0 on."""
-        return int(self._draw() * count)
-
-    def one_of(self, choices: Sequence[T]) -> T:
-        """Return one of these."""
-        return choices[self.below(len(choices))]
 
 
 class Faults:

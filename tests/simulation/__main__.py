@@ -1,0 +1,62 @@
+"""`make simulate [SEED=n] [SEEDS=n]`: play the simulated month of one seed, or of many."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from tests.simulation.month import DAYS, Month, play
+from tests.simulation.server import IN_MEMORY, Server
+from tidings.clock import SystemClock
+
+
+def simulate(seed: int, days: int = DAYS) -> Month:
+    """Play one seed's month on a database in memory. Raises Violation where an invariant breaks."""
+
+    async def main() -> Month:
+        return await play(await Server.open_seeded(Path(folder) / "tidings.db", seed), seed, days)
+
+    in_memory = str(IN_MEMORY) if IN_MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="tidings-", dir=in_memory) as folder:
+        return uvloop.run(main())
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _report(seed: int) -> bool:
+    """Play a seed and print a line of it; return whether all held."""
+    began = SystemClock().monotonic()
+    try:
+        month = simulate(seed)
+    except Exception:  # noqa: BLE001 - whatever broke, the seed and its command are to be told
+        traceback.print_exc()
+        _say(f"seed {seed} FAILED. Repeat it: make simulate SEED={seed}")
+        return False
+    _say(f"seed {seed}: {month.summary()}, in {SystemClock().monotonic() - began:.0f} s")
+    return True
+
+
+def _main() -> int:
+    arguments = argparse.ArgumentParser(prog="make simulate", description=__doc__)
+    arguments.add_argument("--seed", type=int, help="play this one alone")
+    arguments.add_argument("--seeds", type=int, default=10, help="play so many, from 0 on")
+    wish = arguments.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    seeds = range(wish.seeds) if wish.seed is None else [wish.seed]
+    failed = [seed for seed in seeds if not _report(seed)]
+    _say(f"{len(seeds) - len(failed)} of {len(seeds)} seeds held")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

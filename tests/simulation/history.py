@@ -1,0 +1,137 @@
+"""What platforms, owners, clients and endpoints did and saw in a simulated month.
+
+A second account of it, from outside: it knows the wire, never how the engine works. The checks are
+in `invariants.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+import msgspec
+
+from tests.simulation.endpoints import Sent
+from tidings.domain.filter import ApplicationFilter, Revision
+from tidings.domain.lifecycle import NOTIFIED, Stage
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One change as it was published and answered."""
+
+    position: int
+    application: str
+    changed: tuple[str, ...] | None
+    answered_at: datetime
+
+
+class PageSeen(msgspec.Struct, frozen=True):
+    """One page as its reader saw it."""
+
+    after: int
+    next_token: int
+    positions: tuple[int, ...]
+    events_expired: bool
+    at: datetime
+
+
+class Attempted(msgspec.Struct):
+    """One request that an endpoint got; its outcome is in `sent` once it is over."""
+
+    sent: Sent
+    life: int
+    listable: int
+    """The newest position of the bucket that any reader saw when it began."""
+    enabled: bool | None
+    last_event: int
+    """The webhook's newest event that had been answered to its publisher when it began."""
+    began: float
+    trouble: float
+    ended: float | None = None
+
+
+class Subscriber:
+    """A webhook as its owner, its endpoint and its client see it."""
+
+    def __init__(self, webhook_id: str, account: str, bucket: int, key: str, url: str) -> None:
+        self.webhook_id = webhook_id
+        self.account = account
+        self.bucket = bucket
+        self.key = key
+        self.url = url
+        self.wanted_on: bool | None = True
+        """The owner's switch; None while it is being moved, or nobody knows whether it was."""
+        self.alive = True
+        self.start = 0
+        self.revisions: dict[int, Revision] = {}
+        self.pages: list[PageSeen] = []
+        self.walk: PageSeen | None = None
+        """What a client without a token was given at the end, all its pages as one."""
+        self.attempts: list[Attempted] = []
+        self.flying: list[Attempted] = []
+        self.extended = 0.0
+        """The monotonic time from which its limits count."""
+        self.trouble = 0.0
+        """The world's trouble by then: see History.trouble."""
+        self.astray = 0.0
+        """How far clocks had gone astray by then; endless where a lost read may be newer."""
+        self.stage: Stage = Stage.ACTIVE
+        self.asking = asyncio.Lock()
+        """Held while a request about it is under way: it may be in either state then."""
+        self.token: int | None = None
+        self.while_off: set[int] = set()
+        """The changes that were published while it was surely not enabled."""
+        self.restarted = 0
+        """How many of its attempts are from before its owner's last word."""
+
+    @property
+    def enabled(self) -> bool | None:
+        """Whether it may be pinged now; None while that is being changed."""
+        if self.asking.locked() or self.wanted_on is None:
+            return None
+        return self.alive and self.wanted_on and self.stage in NOTIFIED
+
+    def covers(self, change: Change) -> bool:
+        """Whether a change is one of its events (contract 1.3)."""
+        if change.position <= self.start:
+            return False
+        places = [place for place in self.revisions if place < change.position]
+        wanted = self.revisions[max(places) if places else min(self.revisions)].filter
+        if not isinstance(wanted, ApplicationFilter):
+            return True
+        if wanted.application_id != change.application:
+            return False
+        fields = wanted.field_ids
+        return not fields or change.changed is None or bool({*fields} & {*change.changed})
+
+
+class KeyUse(msgspec.Struct, frozen=True):
+    """One request of a key to the webhook service, and how it was answered."""
+
+    at: float
+    status: int
+
+
+class History:
+    """All that happened."""
+
+    def __init__(self) -> None:
+        self.changes: dict[str, list[Change]] = {}
+        """By account: each has one solution here."""
+        self.subscribers: dict[str, Subscriber] = {}
+        self.key_uses: dict[str, list[KeyUse]] = {}
+        self.trouble = 0.0
+        """Seconds in which the server was down, the storage failing or the clock astray. Between
+        two moments with the same trouble, times are exact to the millisecond."""
+        self.astray = 0.0
+        """Seconds by which the time of day was set: the part of `trouble` that may hurry time."""
+
+    def listed(self, subscriber: Subscriber, now: float) -> None:
+        """Take note that a webhook's limits count from now on."""
+        subscriber.extended = now
+        subscriber.trouble, subscriber.astray = self.trouble, self.astray
+
+    def events_of(self, subscriber: Subscriber) -> list[Change]:
+        """Return a webhook's events, in order."""
+        changes = self.changes.get(subscriber.account, ())
+        return [change for change in changes if subscriber.covers(change)]
