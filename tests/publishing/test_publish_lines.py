@@ -206,8 +206,15 @@ async def test_the_same_key_with_other_lines_or_another_source_is_a_conflict(
     other_source = await platform.stream([ndjson(numbered(1))], key="k", source="s")
     assert {other_lines.status, other_source.status} == {409}
     assert other_lines.json["lines"] == 0
-    assert (await platform.publish(created(1), key="k")).status == 200
-    assert await platform.records() == ["1", "1"]
+    assert await platform.records() == ["1"]
+
+
+async def test_a_key_is_one_key_for_a_json_publish_and_for_a_stream(platform: Platform) -> None:
+    await platform.stream([ndjson(numbered(1))], key="k")
+    assert (await platform.publish(created(1), key="k")).status == 409
+    await platform.publish(created(2), key="j")
+    assert (await platform.stream([ndjson(numbered(1))], key="j")).status == 409
+    assert await platform.records() == ["1", "2"]
 
 
 async def test_lines_before_from_line_are_not_read(platform: Platform) -> None:

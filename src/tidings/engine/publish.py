@@ -22,6 +22,7 @@ from tidings.domain.event import (
 from tidings.domain.instants import format_instant
 from tidings.domain.json_text import check_json_text, decode_json
 from tidings.domain.limits import JSON_DEPTH, PREPARE_INLINE_BYTES
+from tidings.domain.lines import chunk_key
 from tidings.domain.log_entry import Append, Receipt
 from tidings.domain.publication import judge_changes, read_publication
 from tidings.engine.line_stream import LinesReceipt, LinesRequest, LineStream
@@ -61,7 +62,8 @@ class Publisher:
         """
         now = format_instant(self._clock.now())
         seed = self._clock.entropy(SEED_BYTES)
-        key = idempotency_key or self._clock.entropy(_KEY_BYTES).hex()
+        # The place that a stream's first chunk has: the same key for either is one key (L4).
+        key = chunk_key(idempotency_key or self._clock.entropy(_KEY_BYTES).hex(), 1)
         if len(body) > PREPARE_INLINE_BYTES:
             append = await asyncio.to_thread(_prepared, account, body, key, now, seed)
         else:
