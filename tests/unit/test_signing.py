@@ -1,8 +1,9 @@
-"""Standard Webhooks signatures, with the standard's own package as the second source of truth."""
+"""Signatures; the standard's own package is the second source of truth for a ping's."""
 
 from __future__ import annotations
 
 import base64
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,6 +23,7 @@ from tidings.errors import SignatureMismatchError
 
 SECRET = signing.new_secret(bytes(range(32)))
 OTHER = signing.new_secret(bytes(range(32, 64)))
+SHARED = "3qo29mvjou6xt5fujukjtwzhj0"
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
 
@@ -94,3 +96,48 @@ def test_a_ping_says_what_the_contract_says() -> None:
         b'{"webhookId":"w","locator":{"accountId":"a","solutionId":"s"},'
         b'"timestamp":"2026-05-04T03:02:01.000Z","transactionNumber":1800000000000000}'
     )
+
+
+def test_a_callbacks_signature_has_the_contracts_check_value() -> None:
+    signature = signing.sign_callback(SHARED, b'{"nonce":"n","webhookId":1}')
+    assert signature == "567e4f8a359b5d940fd0d47d5187246edaabe597db243da041b293302ecdc028"
+
+
+def test_a_callbacks_header_may_be_in_any_case_and_any_of_two_secrets_may_have_made_it() -> None:
+    signature = signing.sign_callback(SHARED, b"{}")
+    for name in ("Smartsheet-Hmac-SHA256", "smartsheet-hmac-sha256"):
+        signing.verify_callback(["another", SHARED], {name: signature}, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("secrets", "header"),
+    [
+        (["another"], signing.sign_callback("3qo29mvjou6xt5fujukjtwzhj0", b"{}")),
+        ([], signing.sign_callback("3qo29mvjou6xt5fujukjtwzhj0", b"{}")),
+        (["3qo29mvjou6xt5fujukjtwzhj0"], ""),
+        (["3qo29mvjou6xt5fujukjtwzhj0"], None),
+        (["3qo29mvjou6xt5fujukjtwzhj0"], signing.sign_callback("3qo29", b"{}")[:63]),
+        (["3qo29mvjou6xt5fujukjtwzhj0"], "\u0663" * 64),
+        (["\ud800"], "\ud800"),
+    ],
+)
+def test_a_callbacks_signature_that_is_wrong_cut_or_missing_is_refused(
+    secrets: list[str], header: str | None
+) -> None:
+    headers = {} if header is None else {signing.CALLBACK_SIGNATURE: header}
+    with pytest.raises(SignatureMismatchError):
+        signing.verify_callback(secrets, headers, b"{}")
+
+
+@given(st.dictionaries(st.text() | st.just(signing.CALLBACK_SIGNATURE), st.text()), st.binary())
+def test_a_callback_is_verified_or_refused_and_nothing_else_is_raised(
+    headers: dict[str, str], body: bytes
+) -> None:
+    with pytest.raises(SignatureMismatchError):
+        signing.verify_callback([SHARED], headers, body)
+
+
+def test_a_shared_secret_is_26_lower_case_letters_and_digits() -> None:
+    made = {signing.new_shared_secret(bytes([n]) * signing.SHARED_SECRET_BYTES) for n in range(256)}
+    assert len(made) == 256
+    assert all(re.fullmatch(r"[a-z0-9]{26}", secret) for secret in made)

@@ -149,6 +149,11 @@ SLOW_SECONDS = 2.0
 ATTEMPT_QUEUE = 50_000
 """Attempts that may wait to be written to their log; older ones are dropped and counted."""
 
+# --- receiving (contract 2.4, 2.8) --------------------------------------------------------------
+
+CHALLENGE_LENGTH = 255
+"""Characters of a challenge that a receiver sends back; those in the field are UUIDs."""
+
 # --- leases (mechanics D6) --------------------------------------------------------------------
 
 LEASE_SECONDS = 10.0

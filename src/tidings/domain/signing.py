@@ -1,4 +1,7 @@
-"""Standard Webhooks signatures, version 1: symmetric, HMAC-SHA256 (contract 1.6)."""
+"""Signatures of both contracts, each an HMAC-SHA256 with a secret that both sides know.
+
+Pings: Standard Webhooks, version 1 (contract 1.6). Callbacks: Smartsheet's header (contract 2.5).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import string
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -15,6 +19,12 @@ SECRET_BYTES = 32
 """Entropy of a new secret: as many bytes as the HMAC's hash has, within the standard's 24 to 64."""
 
 _PREFIX = "whsec_"
+_SHARED_ALPHABET = string.digits + string.ascii_lowercase
+_SHARED_CHARACTERS = 26
+SHARED_SECRET_BYTES = 32
+"""Entropy of a new shared secret: more than its 26 characters tell, so that none is likelier."""
+CALLBACK_SIGNATURE = "Smartsheet-Hmac-SHA256"
+"""The header of a callback's signature: 64 lower-case hexadecimal digits."""
 DEFAULT_TOLERANCE = timedelta(minutes=5)
 """How far an attempt's time may lie from the receiver's clock; the standard's own default."""
 
@@ -63,3 +73,41 @@ def verify(
     matches = [hmac.compare_digest(a, b) for a in given for b in expected]
     if not any(matches):
         raise SignatureMismatchError("no signature matches")
+
+
+def new_shared_secret(entropy: bytes) -> str:
+    """Return a callback's secret, 26 lower-case letters and digits (contract 2.2).
+
+    `entropy` is SHARED_SECRET_BYTES that nobody can guess.
+    """
+    number = int.from_bytes(entropy)
+    characters = []
+    for _ in range(_SHARED_CHARACTERS):
+        number, digit = divmod(number, len(_SHARED_ALPHABET))
+        characters.append(_SHARED_ALPHABET[digit])
+    return "".join(characters)
+
+
+def sign_callback(secret: str, body: bytes) -> str:
+    """Return the value of CALLBACK_SIGNATURE for a callback's or a challenge's raw body."""
+    return hmac.digest(secret.encode(), body, hashlib.sha256).hex()
+
+
+def verify_callback(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> None:
+    """Return if one of `secrets` signed this body as a callback; else SignatureMismatchError.
+
+    `headers` may be written in any case. The signature is compared in constant time with that of
+    every secret, so that a reset of the secret needs no gap. It has no time in it: what was sent
+    once verifies for ever, and a receiver knows a repetition by its nonce. Whatever the bytes are,
+    nothing but SignatureMismatchError is raised.
+    """
+    wanted = CALLBACK_SIGNATURE.lower()
+    given = [value for name, value in headers.items() if name.lower() == wanted]
+    found = given[0].encode(errors="replace") if given else b""
+    try:
+        expected = [sign_callback(secret, body).encode() for secret in secrets]
+    except UnicodeEncodeError as error:
+        raise SignatureMismatchError("the secret can't be used") from error
+    matches = [hmac.compare_digest(found, one) for one in expected]
+    if not any(matches):
+        raise SignatureMismatchError(f"{CALLBACK_SIGNATURE} is missing or wrong")
