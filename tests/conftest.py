@@ -7,6 +7,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests.private_cluster import cluster, postgres_url
+
+__all__ = ["cluster", "postgres_url"]
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
