@@ -74,13 +74,13 @@ class Checkpointing:
             now_written = changed[subscription.bucket].add(subscription)
             if now_written is not None:
                 written.append((subscription, now_written))
-        settlements = []
+        settlements, tails = [], dispatcher.tail.positions
         for bucket, epoch in dispatcher.leases.epochs.items():
-            tail = dispatcher.tail.positions.get(bucket)
+            tail = tails.get(bucket)
             if tail is None:
                 continue
-            checkpoint = min(tail, held.get(bucket, tail + 1) - 1)
             rows = changed.get(bucket)
+            checkpoint = min(tail, held[bucket] - 1) if bucket in held else tail
             if rows or checkpoint != self._checkpoints.get(bucket):
                 rows = rows or _Changed()
                 settlements.append(rows.settlement(bucket, epoch, checkpoint))

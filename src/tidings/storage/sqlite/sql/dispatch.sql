@@ -8,9 +8,20 @@ SET holder = excluded.holder, epoch = lease.epoch + 1, ends_at = excluded.ends_a
 WHERE lease.ends_at <= :now OR lease.holder = :holder OR :predecessor_gone
 RETURNING bucket, epoch
 
--- name: renew_lease
--- Lengthen a lease that is still held at this epoch.
-UPDATE lease SET ends_at = ? WHERE bucket = ? AND epoch = ? AND holder = ?
+-- name: renew_leases
+-- Lengthen those leases (a JSON object of buckets and epochs) that are still held at their epoch.
+UPDATE lease SET ends_at = :ends_at
+FROM json_each(:epochs) AS renewed
+WHERE
+    lease.bucket = CAST(renewed.key AS INTEGER) AND lease.epoch = renewed.value
+    AND lease.holder = :holder
+
+-- name: held_leases
+-- Of such leases the buckets that are still held.
+SELECT lease.bucket
+FROM json_each(:epochs) AS renewed
+CROSS JOIN lease ON lease.bucket = CAST(renewed.key AS INTEGER)
+WHERE lease.epoch = renewed.value AND lease.holder = :holder
 
 -- name: release_lease
 -- End a lease that is still held at this epoch; the epoch stays, for the next to exceed.
