@@ -117,8 +117,8 @@ def _take(
 def _renew(
     transaction: Transaction, *, holder: str, epochs: Mapping[int, int], seconds: float
 ) -> frozenset[int]:
-    """Renew in one step: with one a lease the thread would wait for the interpreter's lock 256 times
-    every three seconds."""
+    """Renew in one step: with a step a lease the thread would wait for the interpreter's lock each
+    time, 256 times every three seconds."""
     connection = transaction.connection
     wish = {"holder": holder, "epochs": json_text(epochs)}
     connection.execute(_SQL["renew_leases"], {**wish, "ends_at": _ends_at(transaction, seconds)})
