@@ -10,8 +10,8 @@ import traceback
 from pathlib import Path
 
 import structlog
-import uvloop
 
+from tests.simulation.loop import run
 from tests.simulation.month import DAYS, Month, play
 from tests.simulation.server import IN_MEMORY, Server
 from tidings.clock import SystemClock
@@ -25,7 +25,7 @@ def simulate(seed: int, days: int = DAYS) -> Month:
 
     in_memory = str(IN_MEMORY) if IN_MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="tidings-", dir=in_memory) as folder:
-        return uvloop.run(main())
+        return run(main())
 
 
 def _say(line: str) -> None:

@@ -7,13 +7,18 @@ in `invariants.py`.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
+from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
 
 from tests.simulation.endpoints import Sent
 from tidings.domain.filter import ApplicationFilter, Revision
 from tidings.domain.lifecycle import NOTIFIED, Stage
+
+_POSITION = attrgetter("position")
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -83,6 +88,9 @@ class Subscriber:
         """The changes that were published while it was surely not enabled."""
         self.restarted = 0
         """How many of its attempts are from before its owner's last word."""
+        self._events: list[Change] = []
+        self._judged = 0
+        self._judged_by = (0, 0)
 
     @property
     def enabled(self) -> bool | None:
@@ -103,6 +111,20 @@ class Subscriber:
             return False
         fields = wanted.field_ids
         return not fields or change.changed is None or bool({*fields} & {*change.changed})
+
+    def events_among(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """Return its events among its account's changes, in the order of their positions.
+
+        `changes` only grows; each change is judged once, until what the webhook covers changes.
+        """
+        judged_by = (self.start, len(self.revisions))
+        if judged_by != self._judged_by:
+            self._events, self._judged, self._judged_by = [], 0, judged_by
+        if self._judged < len(changes):
+            self._events += [change for change in changes[self._judged :] if self.covers(change)]
+            self._events.sort(key=_POSITION)
+            self._judged = len(changes)
+        return self._events
 
 
 class KeyUse(msgspec.Struct, frozen=True):
@@ -131,7 +153,12 @@ class History:
         subscriber.extended = now
         subscriber.trouble, subscriber.astray = self.trouble, self.astray
 
-    def events_of(self, subscriber: Subscriber) -> list[Change]:
+    def events_of(self, subscriber: Subscriber) -> Sequence[Change]:
         """Return a webhook's events, in order."""
-        changes = self.changes.get(subscriber.account, ())
-        return [change for change in changes if subscriber.covers(change)]
+        return subscriber.events_among(self.changes.get(subscriber.account, ()))
+
+    def events_between(self, subscriber: Subscriber, after: int, until: int) -> Sequence[Change]:
+        """Return a webhook's events within (after, until], in order."""
+        events = self.events_of(subscriber)
+        first = bisect_right(events, after, key=_POSITION)
+        return events[first : bisect_right(events, until, key=_POSITION)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 from starlette.types import ASGIApp, Message
 
 from tests.simulation.dice import Dice
+from tests.simulation.loop import until_all_wait
 from tests.simulation.one_thread import OneThread
 from tests.simulation.world import World
 from tidings.api.app import Engine, build_app
@@ -21,15 +23,17 @@ from tidings.domain.key import ApiKey, Role, hash_key
 from tidings.engine.arrivals import Arrivals
 from tidings.engine.listing import Listing
 from tidings.engine.publish import Publisher
+from tidings.engine.sweeper import Chore
 from tidings.engine.webhooks import Webhooks
 from tidings.testing.clock import ManualClock
 
 IN_MEMORY = Path("/dev/shm")
 """A file system in memory, so that a commit costs no disk. Without it a temporary file does."""
-QUIET_TURNS = 6
-"""Turns of the loop without a request after which clients have nothing more to ask."""
-QUIET_SECONDS = 5.0
+QUIET_SECONDS = 2.5
 """After so long without anything to do, time is skipped to when something is due."""
+
+SELDOM_SECONDS = 3 * 3_600.0
+"""Between two rounds of retention: by a round a sweep they took half of a month's time."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -46,11 +50,24 @@ class Answer(msgspec.Struct, frozen=True):
         return msgspec.json.decode(self.body)
 
 
-class SwiftClock(ManualClock):
-    """A clock that leaves it to `Server.land` to let everybody act."""
+class ExactClock(ManualClock):
+    """A clock that stands still until all who act have acted, however many turns they take."""
 
     async def _turns(self) -> None:
-        await asyncio.sleep(0)
+        await until_all_wait()
+
+
+class Seldom:
+    """A chore that is done every few hours only, once it has nothing left to do."""
+
+    def __init__(self, chore: Chore) -> None:
+        self.name = chore.name
+        self._chore = chore
+
+    async def run_once(self, now: datetime) -> float:
+        """Do what is due at `now`; return the seconds until it wants to be called again."""
+        pause = await self._chore.run_once(now)
+        return max(pause, SELDOM_SECONDS) if pause else 0.0
 
 
 class Server(World):
@@ -65,7 +82,7 @@ class Server(World):
     @classmethod
     async def open_seeded(cls, path: Path, seed: int) -> Server:
         """Open a server on a fresh file, whose threads take turns by the seed."""
-        server = await cls.open(path, seed=seed, clock=SwiftClock(seed=seed))
+        server = await cls.open(path, seed=seed, clock=ExactClock(seed=seed))
         server._requests = set()
         server.threads = OneThread(server.storage, Dice(-1 - seed))
         server.patient = True
@@ -87,6 +104,9 @@ class Server(World):
             )
         )
         self._due[self.authenticator] = self.clock.monotonic()
+
+    def _chores(self) -> Sequence[Chore]:
+        return [Seldom(chore) for chore in super()._chores()]
 
     async def crash(self) -> None:
         """Die with all requests that are under way."""
@@ -165,11 +185,7 @@ class Server(World):
 
     async def land(self) -> None:
         """Let requests and attempts that take no time end before the clock moves on."""
-        await super().land()
-        quiet_turns = 0
-        while quiet_turns < QUIET_TURNS:
-            quiet_turns = 0 if self._requests else quiet_turns + 1
-            await asyncio.sleep(0)
+        await until_all_wait()
 
     # --- time that nothing happens in is skipped ------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -20,7 +20,7 @@ from tidings.domain.webhook import Notifications, Stamp, Webhook
 from tidings.engine.dispatch import Dispatch
 from tidings.engine.reads import Reads
 from tidings.engine.retention import Retention
-from tidings.engine.sweeper import Sweeper
+from tidings.engine.sweeper import Chore, Sweeper
 from tidings.engine.worker import PAUSE_AFTER_FAILURE_SECONDS, Worker
 from tidings.errors import StorageUnavailable
 from tidings.ports import Storage
@@ -83,12 +83,15 @@ class World:
         self.dispatch = Dispatch(
             self.storage, self.sender, self.clock, f"holder-{self._starts}", reads=self.reads
         )
-        retention = Retention(self.storage.retention, self.clock)
-        self.sweeper = Sweeper(self.storage.lifecycle, self.clock, (retention,))
+        self.sweeper = Sweeper(self.storage.lifecycle, self.clock, self._chores())
         await self.sweeper.run_once()
         await self.dispatch.start()
         now = self.clock.monotonic()
         self._due = dict.fromkeys((*self.dispatch.workers, self.reads, self.sweeper), now)
+
+    def _chores(self) -> Sequence[Chore]:
+        """Return what the sweeper does beside its sweeps; a larger world has it done seldom."""
+        return (Retention(self.storage.retention, self.clock),)
 
     async def crash(self) -> None:
         """Lose all that is in memory, at once; nothing is flushed or released."""
