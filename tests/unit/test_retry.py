@@ -1,4 +1,4 @@
-"""The retry schedule of contract 1.6."""
+"""The retry schedules of contract 1.6 and 2.6."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.domain.retry import DAY_SECONDS, RETRIES, retry_after_seconds, wait_before_retry
+from tidings.domain.retry import (
+    CALLBACK_RETRIES,
+    DAY_SECONDS,
+    RETRIES,
+    retry_after_seconds,
+    wait_before_callback_retry,
+    wait_before_retry,
+)
 
 PRESENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -87,3 +94,18 @@ def test_retry_after_is_seconds_or_a_date_and_anything_else_is_ignored(
 def test_no_retry_after_that_an_endpoint_can_send_is_an_error(header: str) -> None:
     seconds = retry_after_seconds(header, PRESENT)
     assert seconds is None or 0 <= seconds <= 86_400
+
+
+def test_a_callback_is_tried_again_seven_times_faster_and_seven_times_each_three_hours() -> None:
+    waits = [wait_before_callback_retry(failures, 0.5) for failures in range(1, 16)]
+    assert waits == [10, 20, 40, 80, 160, 320, 640, *[10_800] * 7, None]
+    assert CALLBACK_RETRIES == 14
+
+
+@given(st.integers(1, 7), st.floats(0, 1, exclude_max=True))
+def test_the_first_seven_waits_of_a_callback_are_spread_by_a_tenth(
+    failures: int, draw: float
+) -> None:
+    wait = wait_before_callback_retry(failures, draw)
+    assert wait is not None
+    assert 9 * 2 ** (failures - 1) <= wait <= 11 * 2 ** (failures - 1)

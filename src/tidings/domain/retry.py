@@ -1,4 +1,4 @@
-"""When a failed notification is tried again, and when no more (contract 1.6).
+"""When a failed notification is tried again, and when no more (contract 1.6, 2.6).
 
 Pure: the draw is an argument.
 """
@@ -14,6 +14,10 @@ RETRIES = 13
 JITTER = 0.1
 DAY_SECONDS = 86_400.0
 """Counted from the first failure in a row: then the endpoint is given up, whatever is left."""
+CALLBACK_RETRIES = 14
+"""The first seven wait 10 s, 20 s … 640 s, the others three hours each: 21 h 21 min in all."""
+_CALLBACK_BACKOFFS = 7
+_CALLBACK_STEADY_WAIT_SECONDS = 3 * 3_600.0
 _LAST_TRY_SECONDS = 1.0
 """With less left of the day there is no last try: two pings keep a second apart."""
 
@@ -30,8 +34,25 @@ def wait_before_retry(
     left = DAY_SECONDS - max(0.0, since_seconds)
     if failures > RETRIES or left < _LAST_TRY_SECONDS:
         return None
-    wait = FIRST_WAIT_SECONDS * 2.0 ** (failures - 1) * (1 + JITTER * (2 * draw - 1))
+    wait = _backoff(failures, draw)
     return min(max(wait, retry_after_seconds or 0.0), left)
+
+
+def wait_before_callback_retry(failures: int, draw: float) -> float | None:
+    """Return the seconds to wait after a callback's `failures`-th failure (1, 2, …): contract 2.6.
+
+    `draw` in [0, 1) spreads the first seven by ± 10 %; `Retry-After` counts for nothing. None: the
+    schedule has ended.
+    """
+    if failures > CALLBACK_RETRIES:
+        return None
+    if failures > _CALLBACK_BACKOFFS:
+        return _CALLBACK_STEADY_WAIT_SECONDS
+    return _backoff(failures, draw)
+
+
+def _backoff(failures: int, draw: float) -> float:
+    return FIRST_WAIT_SECONDS * 2.0 ** (failures - 1) * (1 + JITTER * (2 * draw - 1))
 
 
 def retry_after_seconds(header: str | None, present: datetime) -> float | None:
