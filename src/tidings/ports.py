@@ -22,6 +22,7 @@ from tidings.domain.dispatch import (
     Attempt,
     BucketSettlement,
     BucketState,
+    CallbackCursor,
     ReadNote,
     Tracked,
 )
@@ -30,7 +31,7 @@ from tidings.domain.key import ApiKey
 from tidings.domain.lifecycle import Step
 from tidings.domain.log_entry import Append, Appended, Header, Page, PageQuery, Receipt
 from tidings.domain.sweep import MoveBatch, SweepTime
-from tidings.domain.webhook import Placed, Webhook
+from tidings.domain.webhook import PartOfList, Placed, Webhook
 
 
 class Clock(Protocol):
@@ -111,10 +112,13 @@ class WebhookStore(Protocol):
     async def list_of_account(
         self, account: str, *, solution: str | None, after: int, limit: int
     ) -> Sequence[Placed]:
-        """Return an account's webhooks in the order of their creation, after the place `after`.
+        """Return an account's webhooks that are pinged, as they were created, after a place.
 
         A place is gone on from also when its webhook is deleted meanwhile; 0: from the start.
         """
+
+    async def sheets_of_account(self, account: str, *, skip: int, limit: int) -> PartOfList:
+        """Return an account's callback webhooks, newest first, without the first `skip`."""
 
     async def revisions(self, bucket: int, webhook_id: str) -> tuple[Revision, ...]:
         """Return a webhook's revisions, ascending by position."""
@@ -122,13 +126,15 @@ class WebhookStore(Protocol):
     async def update(self, webhook: Webhook, *, caps: Caps | None = None) -> Webhook:
         """Replace a webhook's row, with a control entry, and a revision if what it covers changed.
 
-        `webhook.revision` is the one that was read; the stored one is one higher.
+        `webhook.revision` is the one that was read; the stored one is one higher. Where the status
+        of a callback webhook changes, and not its `scope_position`, that becomes the control
+        entry's: what the log says of the sheet before counts no more.
         Raises RevisionConflict if the row has moved on, NotFound if it is gone,
         FailedPrecondition where `caps` leave no room for one more revision.
         """
 
     async def delete(self, webhook: Webhook) -> None:
-        """Delete a webhook with its revisions, state and debts; append a control entry.
+        """Delete a webhook with its revisions, state, cursor and debts; append a control entry.
 
         Raises NotFound if it is gone.
         """
@@ -163,6 +169,11 @@ class DispatchStore(Protocol):
 
         Rows of webhooks that are gone are left out silently.
         """
+
+    async def cursors(
+        self, bucket: int, webhook_ids: Sequence[str]
+    ) -> Mapping[str, CallbackCursor]:
+        """Return those of the callback webhooks' cursors that exist (mechanics D5)."""
 
     async def note_reads(self, notes: Sequence[ReadNote]) -> Sequence[str]:
         """Store when and how far webhooks were listed. Never moves either back.

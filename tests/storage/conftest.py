@@ -16,6 +16,7 @@ pytest.register_assert_rewrite(
         f"tidings.testing.storage_{part}_contract"
         for part in (
             "account",
+            "callback",
             "caps",
             "dispatch",
             "lifecycle",

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from tidings.domain.buckets import (
     BUCKETS,
     bucket_of,
+    bucket_of_number,
     bucket_of_webhook,
     new_webhook_id,
+    new_webhook_number,
 )
 from tidings.domain.filter import field_mask, fields_match
 from tidings.domain.instants import (
@@ -51,6 +53,22 @@ def test_a_webhook_id_is_a_uuid_that_carries_its_bucket(bucket: int, entropy: by
 @given(st.text() | st.uuids(version=4).map(str))
 def test_what_is_no_id_of_ours_has_no_bucket(text: str) -> None:
     assert bucket_of_webhook(text) is None
+
+
+@given(bucket=st.integers(0, 255), entropy=st.binary(min_size=6, max_size=6))
+def test_a_callback_webhook_s_number_carries_its_bucket_and_is_exact_for_every_client(
+    bucket: int, entropy: bytes
+) -> None:
+    number = new_webhook_number(bucket, entropy)
+    assert bucket_of_number(number) == bucket
+    assert len(str(number)) == 16
+    assert int(float(number)) == number <= 2**53 - 1
+
+
+def test_a_number_of_another_size_is_no_callback_webhook_s() -> None:
+    for number in (-1, 0, 2**52 - 1, 2**53, 10**30):
+        assert bucket_of_number(number) is None
+    assert bucket_of_webhook(str(2**52)) is None
 
 
 @given(st.integers(0, 2**52), st.integers(0, 2**42))

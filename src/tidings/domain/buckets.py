@@ -18,6 +18,11 @@ _WEBHOOK_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3
 """A UUIDv8 as `new_webhook_id` prints it."""
 
 
+WEBHOOK_NUMBER_BYTES = 6
+"""Random bytes that a callback webhook's id takes."""
+_SMALLEST_NUMBER = 1 << 52
+
+
 @lru_cache(maxsize=65_536)
 def bucket_of(account: str, solution: str) -> int:
     """Return the bucket, 0..255, of a solution of an account.
@@ -54,6 +59,22 @@ def new_webhook_id(bucket: int, entropy: bytes) -> str:
 def bucket_of_webhook(webhook_id: str) -> int | None:
     """Return the bucket that a webhook id carries, or None if it is no webhook id of ours."""
     return int(webhook_id[:2], 16) if _WEBHOOK_ID.fullmatch(webhook_id) else None
+
+
+def new_webhook_number(bucket: int, entropy: bytes) -> int:
+    """Make a callback webhook's id: a number of 53 bits whose lowest byte is the bucket.
+
+    `entropy` is 6 random bytes, of which 44 bits are used. The highest bit is always set, so all
+    of them have 16 digits, and none is over 2^53 - 1 (contract 2.1).
+    """
+    if len(entropy) != WEBHOOK_NUMBER_BYTES:
+        raise ValueError(f"a webhook number takes 6 bytes of entropy, not {len(entropy)}")
+    return _SMALLEST_NUMBER | int.from_bytes(entropy) >> 4 << 8 | bucket
+
+
+def bucket_of_number(number: int) -> int | None:
+    """Return the bucket that a callback webhook's id carries, or None if it is none of ours."""
+    return number & 0xFF if _SMALLEST_NUMBER <= number < 2 * _SMALLEST_NUMBER else None
 
 
 def new_uuid(entropy: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What the dispatcher keeps: states, debts, attempts, settlements (mechanics D1, D2, D6)."""
+"""What the dispatcher keeps: states, debts, cursors, attempts (mechanics D1, D2, D5, D6)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 
 from tidings.domain.filter import Revision
 from tidings.domain.lifecycle import Stage
+from tidings.domain.sheet_webhook import Contract, SheetPart
 
 EXPIRES_SOON = "EXPIRES_SOON"
 """The notice that is raised a day before a limit (contract 1.7)."""
@@ -43,6 +44,49 @@ class Debt(msgspec.Struct, frozen=True, kw_only=True):
     """The webhook's, as its dispatcher knew it: what an owner did since starts afresh. 0: any."""
     ended_at: datetime | None = None
     """When the endpoint was given up: nothing is sent, notifications are to be disabled."""
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """A place between two callback events: one change can be more events than a callback holds.
+
+    Behind it lies all before `position`, and of the events of `position` the first `part`. A
+    position `p` that is wholly behind is `Place(p + 1)`.
+    """
+
+    position: int
+    part: int = 0
+
+
+class PendingCallback(msgspec.Struct, frozen=True, kw_only=True):
+    """A callback that was built and isn't acknowledged: with the log it makes each try's body."""
+
+    begins: Place
+    ends: Place
+    nonce: str
+    built_at: datetime
+
+
+class CallbackCursor(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a callback webhook was called: one durable row each (mechanics D5).
+
+    One that was never called has none: it begins behind its start.
+    """
+
+    bucket: int
+    webhook_id: str
+    acked: Place
+    """What lies behind it was acknowledged."""
+    pending: PendingCallback | None = None
+    acknowledged: int = 0
+    """Callbacks that were."""
+    challenged: int = 0
+    """How many of them there were when the last challenge in their midst was passed."""
+    told: int = 0
+    """The `SheetPart.status_number` of the last status change that was acknowledged."""
+    last_attempt_at: datetime | None = None
+    last_attempt_failures: int = 0
+    """How often that callback had failed before its last attempt (contract 2.2, `stats`)."""
+    last_success_at: datetime | None = None
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +129,8 @@ class Notice(msgspec.Struct, frozen=True):
 class Tracked(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook as the dispatcher holds it in memory: what matching and slots need.
 
-    `enabled`: the owner wants pings, there is a URL, and no limit has turned them off.
+    `enabled`: the owner wants to be notified, there is a URL, and neither a limit nor the revoking
+    of the key that made a callback webhook has turned it off.
     """
 
     bucket: int
@@ -105,6 +150,13 @@ class Tracked(msgspec.Struct, frozen=True, kw_only=True):
     """Since when its limits count (`domain/lifecycle.py`)."""
     notice: Notice | None = None
     """What stands to be told, where the owner wants pings."""
+    sheet: SheetPart | None = None
+    """A callback webhook's own part."""
+
+    @property
+    def contract(self) -> Contract:
+        """Which contract it follows (`Webhook.contract`)."""
+        return Contract.SMARTSUITE if self.sheet is None else Contract.SMARTSHEET
 
 
 class BucketState(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +167,7 @@ class BucketState(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: tuple[Tracked, ...]
     states: tuple[DispatchState, ...]
     debts: tuple[Debt, ...]
+    cursors: tuple[CallbackCursor, ...] = ()
 
 
 class BucketSettlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,3 +180,5 @@ class BucketSettlement(msgspec.Struct, frozen=True, kw_only=True):
     debts: tuple[Debt, ...] = ()
     paid: tuple[str, ...] = ()
     """Webhooks whose debt is deleted."""
+    cursors: tuple[CallbackCursor, ...] = ()
+    """Whole rows, as they are to be."""

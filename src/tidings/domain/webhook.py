@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,6 +12,7 @@ from tidings.domain.dispatch import Notice
 from tidings.domain.filter import Filter
 from tidings.domain.kinds import Kind
 from tidings.domain.lifecycle import Stage
+from tidings.domain.sheet_webhook import Contract, SheetPart
 
 
 class DisabledReason(StrEnum):
@@ -68,6 +70,13 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """What its owner must be told, as long as it stands."""
     previous_secret: str | None = None
     previous_secret_expires_at: datetime | None = None
+    sheet: SheetPart | None = None
+    """What only a callback webhook has; None for one that is pinged."""
+
+    @property
+    def contract(self) -> Contract:
+        """Which contract it follows: what has a sheet is called by Smartsheet's."""
+        return Contract.SMARTSUITE if self.sheet is None else Contract.SMARTSHEET
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -78,6 +87,13 @@ class Placed(msgspec.Struct, frozen=True):
 
     place: int
     webhook: Webhook
+
+
+class PartOfList(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of an account's webhooks, and how many there are in all, at one moment."""
+
+    total: int
+    webhooks: Sequence[Webhook]
 
 
 def signing_secrets(webhook: Webhook, now: datetime) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ and `anyio_backend = "asyncio"`. Every promise is a test; its name is the promis
 from __future__ import annotations
 
 from tidings.testing.storage_account_contract import AccountContract
+from tidings.testing.storage_callback_contract import CallbackContract
 from tidings.testing.storage_caps_contract import CapsContract
 from tidings.testing.storage_dispatch_contract import DispatchContract
 from tidings.testing.storage_lifecycle_contract import LifecycleContract
@@ -29,6 +30,7 @@ class StorageContract(
     PageContract,
     WebhookContract,
     DispatchContract,
+    CallbackContract,
     LifecycleContract,
     RetentionContract,
     AccountContract,

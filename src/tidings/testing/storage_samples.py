@@ -8,12 +8,20 @@ from datetime import datetime
 from itertools import count
 from typing import Protocol
 
-from tidings.domain.buckets import bucket_of, new_webhook_id
+from tidings.domain.buckets import bucket_of, new_webhook_id, new_webhook_number
 from tidings.domain.dispatch import Attempt, Debt, ReadNote
-from tidings.domain.filter import EVERY_FIELD, Filter, Revision, SolutionFilter, field_mask
+from tidings.domain.filter import (
+    EVERY_FIELD,
+    ApplicationFilter,
+    Filter,
+    Revision,
+    SolutionFilter,
+    field_mask,
+)
 from tidings.domain.key import ApiKey, Role, hash_key
 from tidings.domain.kinds import Kind
 from tidings.domain.log_entry import Append, NewEntry, Page, PageQuery
+from tidings.domain.sheet_webhook import SheetPart
 from tidings.domain.webhook import Notifications, Stamp, Webhook
 from tidings.ports import ChangeLog, Clock, Storage
 
@@ -137,6 +145,35 @@ def webhook(
         secret="whsec_c2VjcmV0",  # noqa: S106 - of no real endpoint
         created=stamp,
         updated=stamp,
+    )
+
+
+def sheet_webhook(
+    clock: Clock,
+    *,
+    account: str = ACCOUNT,
+    solution: str = SOLUTION,
+    sheet: int = 4509506114742148,
+    columns: tuple[int, ...] = (),
+    key_id: str = "key_none",
+) -> Webhook:
+    """Return a callback webhook that isn't stored yet, as it is created: not verified."""
+    bucket = bucket_of(account, solution)
+    stamp = Stamp("tester", clock.now())
+    return Webhook(
+        bucket=bucket,
+        webhook_id=str(new_webhook_number(bucket, clock.entropy(6))),
+        account=account,
+        solution=solution,
+        filter=ApplicationFilter(str(sheet), tuple(map(str, columns))),
+        kinds=ALL_KINDS,
+        notifications=Notifications(enabled=False, url="https://example.test/callback"),
+        secret="3qo29mvjou6xt5fujukjtwzhj0",  # noqa: S106 - of no real endpoint
+        created=stamp,
+        updated=stamp,
+        sheet=SheetPart(
+            name="a webhook", sheet=sheet, columns=columns, key_id=key_id, status_at=stamp.at
+        ),
     )
 
 

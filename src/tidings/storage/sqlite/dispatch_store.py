@@ -12,11 +12,13 @@ from tidings.domain.dispatch import (
     Attempt,
     BucketSettlement,
     BucketState,
+    CallbackCursor,
     Debt,
     DispatchState,
     ReadNote,
 )
 from tidings.domain.instants import from_milliseconds, to_milliseconds
+from tidings.storage.sqlite.callback_rows import cursors_of_bucket, find_cursors, save_cursors
 from tidings.storage.sqlite.connection import snapshot
 from tidings.storage.sqlite.instants import loaded, stored
 from tidings.storage.sqlite.lifecycle_store import revive
@@ -68,6 +70,12 @@ class SqliteDispatchStore:
     async def settle(self, settlements: Sequence[BucketSettlement]) -> frozenset[int]:
         """Write settlements in one transaction; return the buckets left out."""
         return await self._writer.run(partial(_settle, settlements=settlements))
+
+    async def cursors(
+        self, bucket: int, webhook_ids: Sequence[str]
+    ) -> Mapping[str, CallbackCursor]:
+        """Return those of the callback webhooks' cursors that exist."""
+        return self._readers.at_once(find_cursors, bucket, webhook_ids)
 
     async def note_reads(self, notes: Sequence[ReadNote]) -> Sequence[str]:
         """Store when and how far webhooks were listed (ports.DispatchStore.note_reads)."""
@@ -186,6 +194,7 @@ def _settle_bucket(transaction: Transaction, settlement: BucketSettlement) -> No
             for debt in settlement.debts
         ],
     )
+    save_cursors(transaction, settlement.cursors)
 
 
 def _note_reads(transaction: Transaction, *, notes: Sequence[ReadNote]) -> list[str]:
@@ -230,6 +239,7 @@ def _load(connection: apsw.Connection, bucket: int) -> BucketState:
             webhooks=tracked_of_bucket(connection, bucket),
             states=tuple(_state(*row) for row in connection.execute(_SQL["states"], (bucket,))),
             debts=tuple(_debt(*row) for row in connection.execute(_SQL["debts"], (bucket,))),
+            cursors=cursors_of_bucket(connection, bucket),
         )
 
 

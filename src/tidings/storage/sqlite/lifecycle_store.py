@@ -21,7 +21,7 @@ from tidings.storage.sqlite.lifecycle_time import in_ms, lag_ms, paused_ms, read
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
 from tidings.storage.sqlite.transaction import Transaction
-from tidings.storage.sqlite.webhook_rows import json_text
+from tidings.storage.sqlite.webhook_rows import NEVER_MS, json_text
 from tidings.storage.sqlite.webhook_store import append_control, delete_webhook, find_webhook
 from tidings.storage.sqlite.writer import Writer
 
@@ -89,7 +89,7 @@ def _keep_time(transaction: Transaction, *, last: SweepTime, paused: timedelta) 
 
 
 def _next_due(connection: apsw.Connection) -> int | None:
-    found = [connection.execute(_SQL["next_due"], (stage.value,)).get for stage in Stage]
+    found = [connection.execute(_SQL["next_due"], (stage.value, NEVER_MS)).get for stage in Stage]
     return min((due_at for due_at in found if due_at is not None), default=None)
 
 

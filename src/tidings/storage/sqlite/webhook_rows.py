@@ -15,10 +15,14 @@ from tidings.domain.instants import from_milliseconds, to_milliseconds
 from tidings.domain.kinds import Kind
 from tidings.domain.lifecycle import NOTIFIED, Stage, limit_ahead, step_out_of
 from tidings.domain.webhook import DisabledReason, Notifications, Stamp, Webhook
+from tidings.storage.sqlite.callback_rows import read_sheet
 from tidings.storage.sqlite.instants import loaded, stored
 from tidings.storage.sqlite.queries import load_queries
 
 _SQL = load_queries("webhooks")
+
+NEVER_MS = (1 << 62) - 1
+"""When a webhook is due that no sweep ever looks at."""
 
 Row = tuple[int | str | None, ...]
 
@@ -54,9 +58,14 @@ def updated(webhook: Webhook) -> Row:
 
 
 def webhook_row(webhook: Webhook, lag_ms: int) -> Row:
-    """Return a whole row for `insert_webhook`; lifecycle time lies `lag_ms` behind the clock."""
+    """Return a whole row for `insert_webhook`; lifecycle time lies `lag_ms` behind the clock.
+
+    A callback webhook is due for nothing, ever (contract 2.6).
+    """
     extended_at = to_milliseconds(webhook.created.at) - lag_ms
     due_at = extended_at + step_out_of(webhook.stage).after // timedelta(milliseconds=1)
+    if webhook.sheet is not None:
+        due_at = NEVER_MS
     return (
         webhook.bucket,
         webhook.webhook_id,
@@ -81,7 +90,7 @@ def read_webhook(row: tuple[Any, ...]) -> Webhook:
     secret, previous_secret, previous_expires_at, *rest = rest
     created_by, created_at, updated_by, updated_at, *rest = rest
     revision, start_position, created_position, last_listed_at, *rest = rest
-    stage, staged_at, noticed, extended_ms = rest
+    stage, staged_at, noticed, extended_ms, *sheet = rest
     extended_at = from_milliseconds(extended_ms)
     return Webhook(
         bucket=bucket,
@@ -110,6 +119,7 @@ def read_webhook(row: tuple[Any, ...]) -> Webhook:
         staged_at=loaded(staged_at),
         extended_at=extended_at,
         notice=_notice(Stage(stage), noticed, extended_at),
+        sheet=read_sheet(sheet),
     )
 
 
@@ -158,9 +168,11 @@ def _notice(stage: Stage, noticed: int | None, extended_at: datetime) -> Notice 
 def _tracked(row: tuple[Any, ...], revisions: tuple[Revision, ...]) -> Tracked:
     bucket, webhook_id, account, solution, enabled, url, revision, *rest = row
     start_position, created_position, read_position, listed_by, stage_name, *rest = rest
-    noticed, extended_ms = rest
+    noticed, extended_ms, *columns = rest
     stage, extended_at = Stage(stage_name), from_milliseconds(extended_ms)
-    wanted = bool(enabled) and url is not None
+    sheet = read_sheet(columns)
+    revoked = sheet is not None and sheet.key_revoked
+    wanted = bool(enabled) and url is not None and not revoked
     return Tracked(
         bucket=bucket,
         webhook_id=webhook_id,
@@ -177,4 +189,5 @@ def _tracked(row: tuple[Any, ...], revisions: tuple[Revision, ...]) -> Tracked:
         stage=stage,
         extended_at=extended_at,
         notice=_notice(stage, noticed, extended_at) if wanted else None,
+        sheet=sheet,
     )

@@ -16,8 +16,9 @@ from tidings.domain.filter import Revision
 from tidings.domain.kinds import CONTROL
 from tidings.domain.log_entry import NewEntry
 from tidings.domain.positions import next_position, position_at
-from tidings.domain.webhook import Placed, Webhook
+from tidings.domain.webhook import PartOfList, Placed, Webhook
 from tidings.errors import AlreadyExists, InvalidArgument, NotFound, RevisionConflict
+from tidings.storage.sqlite.callback_rows import insert_sheet, update_sheet
 from tidings.storage.sqlite.connection import snapshot
 from tidings.storage.sqlite.kept import check_revisions, count_webhook, uncount_webhook
 from tidings.storage.sqlite.lifecycle_time import lag_ms
@@ -46,6 +47,8 @@ _ROWS_OF_A_WEBHOOK = (
     "delete_reading",
     "delete_state",
     "delete_debt",
+    "delete_sheet",
+    "delete_cursor",
 )
 
 
@@ -80,6 +83,10 @@ class SqliteWebhookStore:
     ) -> Sequence[Placed]:
         """Return an account's webhooks in the order of their creation (ports.WebhookStore)."""
         return await self._readers.in_thread(_list_of_account, account, solution, after, limit)
+
+    async def sheets_of_account(self, account: str, *, skip: int, limit: int) -> PartOfList:
+        """Return an account's callback webhooks, newest first (ports.WebhookStore)."""
+        return await self._readers.in_thread(_sheets_of_account, account, skip, limit)
 
     async def revisions(self, bucket: int, webhook_id: str) -> tuple[Revision, ...]:
         """Return a webhook's revisions, ascending by position."""
@@ -124,8 +131,10 @@ def _create(
             placed.bucket,
             placed.solution,
             next_position(0, transaction.now_ms),
+            placed.contract.value,
         ),
     )
+    insert_sheet(connection, placed)
     _add_revision(transaction, placed, placed.start_position)
     return placed
 
@@ -154,15 +163,32 @@ def _update(transaction: Transaction, *, webhook: Webhook, caps: Caps | None) ->
         previous_secret=webhook.previous_secret,
         previous_secret_expires_at=webhook.previous_secret_expires_at,
         updated=webhook.updated,
+        sheet=webhook.sheet,
         revision=found.revision + 1,
     )
     position = append_control(transaction, replaced)
+    replaced = _judged_from(replaced, found, position)
     key = (webhook.bucket, webhook.webhook_id, webhook.revision)
     connection.execute(_SQL["update_webhook"], (*changeable(replaced), *updated(replaced), *key))
+    update_sheet(connection, replaced)
     if (found.filter, found.kinds) != (replaced.filter, replaced.kinds):
         check_revisions(connection, found, caps)
         _add_revision(transaction, replaced, position)
     return replaced
+
+
+def _judged_from(webhook: Webhook, last: Webhook, position: int) -> Webhook:
+    """Let what the log says of a sheet before its status changed not count after it.
+
+    Whoever changed it because of the log says himself up to where.
+    """
+    sheet, before = webhook.sheet, last.sheet
+    if sheet is None or before is None or sheet.status is before.status:
+        return webhook
+    if sheet.scope_position != before.scope_position:
+        return webhook
+    judged = msgspec.structs.replace(sheet, scope_position=position)
+    return msgspec.structs.replace(webhook, sheet=judged)
 
 
 def find_webhook(connection: apsw.Connection, bucket: int, webhook_id: str) -> Webhook:
@@ -219,12 +245,30 @@ def _list_of_account(
 ) -> list[Placed]:
     wish = {"account": account, "solution": solution, "after": after, "limit": limit}
     with snapshot(connection):
-        places: list[Any] = connection.execute(_SQL["list_of_account"], wish).fetchall()
-        found: dict[str, Webhook] = {}
-        for bucket in {bucket for _, bucket, _ in places}:
-            ids = [webhook_id for _, at, webhook_id in places if at == bucket]
-            found |= find_webhooks(connection, bucket, ids)
-    return [Placed(place, found[webhook_id]) for place, _, webhook_id in places]
+        rows: list[Any] = connection.execute(_SQL["list_of_account"], wish).fetchall()
+        found = _find_in_buckets(connection, [tuple(row[1:]) for row in rows])
+    return [Placed(place, webhook) for (place, _, _), webhook in zip(rows, found, strict=True)]
+
+
+def _sheets_of_account(
+    connection: apsw.Connection, account: str, skip: int, limit: int
+) -> PartOfList:
+    wish = {"account": account, "skip": skip, "limit": limit}
+    with snapshot(connection):
+        total: int = connection.execute(_SQL["count_sheets"], (account,)).get
+        rows: list[Any] = connection.execute(_SQL["sheets_of_account"], wish).fetchall()
+        return PartOfList(total=total, webhooks=_find_in_buckets(connection, rows))
+
+
+def _find_in_buckets(
+    connection: apsw.Connection, wanted: Sequence[tuple[int, str]]
+) -> list[Webhook]:
+    """Read webhooks by bucket and id, one statement a bucket; all of them exist."""
+    found: dict[str, Webhook] = {}
+    for bucket in {bucket for bucket, _ in wanted}:
+        ids = [webhook_id for at, webhook_id in wanted if at == bucket]
+        found |= find_webhooks(connection, bucket, ids)
+    return [found[webhook_id] for _, webhook_id in wanted]
 
 
 def _tracked(connection: apsw.Connection, bucket: int, webhook_id: str) -> Tracked | None:

@@ -11,8 +11,10 @@ SELECT swept_at, paused_ms FROM sweep
 UPDATE sweep SET swept_at = ?, paused_ms = ? WHERE swept_at IS ? AND paused_ms = ?
 
 -- name: next_due
--- When a webhook in this stage must be looked at, in wall time.
-SELECT min(webhook.due_at) + (SELECT paused_ms FROM sweep) FROM webhook WHERE webhook.stage = ?
+-- When a webhook in this stage must be looked at, in wall time; not those that never need it.
+SELECT min(webhook.due_at) + (SELECT paused_ms FROM sweep)
+FROM webhook
+WHERE webhook.stage = ? AND webhook.due_at < ?
 
 -- name: due
 -- Webhooks in a stage that must be looked at by now (in lifecycle time), and since when their

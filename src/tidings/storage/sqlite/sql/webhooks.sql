@@ -10,11 +10,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- name: insert_account_webhook
 -- The webhook's place in its account's list, after those that came before it. It is a time, as
 -- positions are (?5), so that the place of a deleted webhook isn't given again.
-INSERT INTO account_webhook (account, webhook_id, place, bucket, solution)
+INSERT INTO account_webhook (account, webhook_id, place, bucket, solution, contract)
 VALUES (
     ?1, ?2,
     max((SELECT coalesce(max(place), 0) + 1 FROM account_webhook WHERE account = ?1), ?5),
-    ?3, ?4
+    ?3, ?4, ?6
 )
 
 -- name: insert_revision
@@ -29,29 +29,48 @@ WHERE bucket = ?1 AND webhook_id = ?2 AND superseded_position IS NULL
 
 -- name: find_webhooks
 -- Webhooks of one bucket by id (a JSON list), with when they were last listed, and since when
--- their limits count.
+-- their limits count, and what only a callback webhook has.
 SELECT
-    webhook.bucket, webhook.webhook_id, account, solution, filter, kinds, enabled, url, reason,
-    disabled_at, last_error, secret, previous_secret, previous_secret_expires_at, created_by,
-    created_at, updated_by, updated_at, revision, start_position, created_position,
-    reading.last_listed_at, stage, staged_at, noticed,
-    max(webhook.extended_at, coalesce(reading.extended_at, 0)) + sweep.paused_ms
+    webhook.bucket, webhook.webhook_id, webhook.account, webhook.solution, webhook.filter,
+    webhook.kinds, webhook.enabled, webhook.url, webhook.reason, webhook.disabled_at,
+    webhook.last_error, webhook.secret, webhook.previous_secret,
+    webhook.previous_secret_expires_at, webhook.created_by, webhook.created_at,
+    webhook.updated_by, webhook.updated_at, webhook.revision, webhook.start_position,
+    webhook.created_position, reading.last_listed_at, webhook.stage, webhook.staged_at,
+    webhook.noticed, max(webhook.extended_at, coalesce(reading.extended_at, 0)) + sweep.paused_ms,
+    sheet.name, sheet.sheet, sheet.columns, sheet.key_id, sheet.status, sheet.status_at,
+    sheet.status_number, sheet.disabled_details, sheet.scope_position, api_key.revoked_at
 FROM sweep
 CROSS JOIN webhook
 LEFT JOIN reading
     ON reading.bucket = webhook.bucket AND reading.webhook_id = webhook.webhook_id
+LEFT JOIN sheet_webhook AS sheet
+    ON sheet.bucket = webhook.bucket AND sheet.webhook_id = webhook.webhook_id
+LEFT JOIN api_key ON api_key.key_id = sheet.key_id
 WHERE
     webhook.bucket = ? AND webhook.webhook_id IN (SELECT value FROM json_each(?))
 
 -- name: list_of_account
--- An account's webhooks, in the order of their creation, after a place.
+-- An account's webhooks that are pinged, in the order of their creation, after a place.
 SELECT place, bucket, webhook_id
 FROM account_webhook
 WHERE
-    account = :account AND place > :after
+    account = :account AND contract = 'SMARTSUITE' AND place > :after
     AND (:solution IS NULL OR solution = :solution)
 ORDER BY place
 LIMIT :limit
+
+-- name: sheets_of_account
+-- An account's callback webhooks, newest first.
+SELECT bucket, webhook_id
+FROM account_webhook
+WHERE account = :account AND contract = 'SMARTSHEET'
+ORDER BY place DESC
+LIMIT :limit OFFSET :skip
+
+-- name: count_sheets
+-- How many callback webhooks an account has.
+SELECT count(*) FROM account_webhook WHERE account = ? AND contract = 'SMARTSHEET'
 
 -- name: revisions
 -- A webhook's revisions, oldest first.
@@ -93,6 +112,14 @@ DELETE FROM dispatch_state WHERE bucket = ? AND webhook_id = ?
 -- What it was owed.
 DELETE FROM debt WHERE bucket = ? AND webhook_id = ?
 
+-- name: delete_sheet
+-- What only a callback webhook has.
+DELETE FROM sheet_webhook WHERE bucket = ? AND webhook_id = ?
+
+-- name: delete_cursor
+-- How far it was called.
+DELETE FROM callback_cursor WHERE bucket = ? AND webhook_id = ?
+
 -- name: tracked_one
 -- One webhook as the dispatcher holds it, with how far it was read.
 SELECT
@@ -100,11 +127,16 @@ SELECT
     webhook.url, webhook.revision, webhook.start_position, webhook.created_position,
     coalesce(reading.read_position, webhook.start_position), reading.listed_by, webhook.stage,
     webhook.noticed,
-    max(webhook.extended_at, coalesce(reading.extended_at, 0)) + sweep.paused_ms
+    max(webhook.extended_at, coalesce(reading.extended_at, 0)) + sweep.paused_ms,
+    sheet.name, sheet.sheet, sheet.columns, sheet.key_id, sheet.status, sheet.status_at,
+    sheet.status_number, sheet.disabled_details, sheet.scope_position, api_key.revoked_at
 FROM sweep
 CROSS JOIN webhook
 LEFT JOIN reading
     ON reading.bucket = webhook.bucket AND reading.webhook_id = webhook.webhook_id
+LEFT JOIN sheet_webhook AS sheet
+    ON sheet.bucket = webhook.bucket AND sheet.webhook_id = webhook.webhook_id
+LEFT JOIN api_key ON api_key.key_id = sheet.key_id
 WHERE webhook.bucket = ? AND webhook.webhook_id = ?
 
 -- name: tracked_of_bucket
@@ -114,11 +146,16 @@ SELECT
     webhook.url, webhook.revision, webhook.start_position, webhook.created_position,
     coalesce(reading.read_position, webhook.start_position), reading.listed_by, webhook.stage,
     webhook.noticed,
-    max(webhook.extended_at, coalesce(reading.extended_at, 0)) + sweep.paused_ms
+    max(webhook.extended_at, coalesce(reading.extended_at, 0)) + sweep.paused_ms,
+    sheet.name, sheet.sheet, sheet.columns, sheet.key_id, sheet.status, sheet.status_at,
+    sheet.status_number, sheet.disabled_details, sheet.scope_position, api_key.revoked_at
 FROM sweep
 CROSS JOIN webhook
 LEFT JOIN reading
     ON reading.bucket = webhook.bucket AND reading.webhook_id = webhook.webhook_id
+LEFT JOIN sheet_webhook AS sheet
+    ON sheet.bucket = webhook.bucket AND sheet.webhook_id = webhook.webhook_id
+LEFT JOIN api_key ON api_key.key_id = sheet.key_id
 WHERE webhook.bucket = ?
 ORDER BY webhook.webhook_id
 
