@@ -20,6 +20,7 @@
     │   ├── LogOverloaded            the log can't keep up
     │   └── StorageUnavailable       the database can't be read or written now
     │       └── ClockAhead           its clock runs too far ahead to append by it
+    ├── ServerFault                  the server's: an answer that is none (500, garbage)
     ├── StorageFault                 the operator's: it doesn't pass by itself
     │   ├── DatabaseInUse            another server holds the file
     │   ├── DatabaseCorrupted        not a database, or a damaged one
@@ -126,6 +127,13 @@ class StorageUnavailable(Unavailable):
 
 class ClockAhead(StorageUnavailable):
     """The clock has jumped too far ahead: positions given by it couldn't be taken back (L8)."""
+
+
+class ServerFault(TidingsError):
+    """The server's: it answered with a failure of its own, or with nothing that this API says.
+
+    It may pass, and may not: its operator has to look.
+    """
 
 
 class StorageFault(TidingsError):

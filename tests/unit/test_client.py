@@ -1,23 +1,33 @@
-"""The client: answers become typed messages or our errors, and it waits as it is told."""
+"""The client: answers become typed messages or our errors, and it waits as it is told.
+
+Every test is played twice: by the blocking client, and by the asynchronous one.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import httpx
 import pytest
 
-from tidings.client import Client, Patience
+from tidings.client import AsyncClient, Change, Client, Patience
 from tidings.client.failures import error_of, rest_after, retry_after
 from tidings.errors import (
     AlreadyExists,
     Conflict,
+    FailedPrecondition,
     IdempotencyKeyReused,
     InvalidArgument,
     MalformedRequest,
     NotFound,
+    PermissionDenied,
     RateLimited,
+    RequestError,
+    ServerFault,
     TidingsError,
     Unauthenticated,
     Unavailable,
@@ -26,8 +36,30 @@ from tidings.errors import (
 Answer = httpx.Response | Exception
 
 
+class Awaited:
+    """An asynchronous client as a blocking one: each of its calls is run to its end."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._client, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            made = method(*args, **kwargs)
+            return asyncio.run(made if inspect.iscoroutine(made) else _listed(made))
+
+        return call
+
+
+async def _listed(yielded: Any) -> list[Any]:
+    return [one async for one in yielded]
+
+
 class Server:
-    """Answers by script, and keeps what it was sent."""
+    """Answers by script, and keeps what it was sent; `blocking` says by which client."""
+
+    blocking = True
 
     def __init__(self, *answers: Answer) -> None:
         self.requests: list[httpx.Request] = []
@@ -37,13 +69,17 @@ class Server:
 
     def client(self, *, patience: Patience | None = None) -> Client:
         """Return a client of this server; its pauses take no time and are kept."""
-        return Client(
-            "http://server.test",
-            "tdg_key",
-            pause=self.pauses.append,
-            patience=patience or Patience(total_seconds=100, first_seconds=1, longest_seconds=4),
-            transport=httpx.MockTransport(self._answer),
-        )
+        patience = patience or Patience(total_seconds=100, first_seconds=1, longest_seconds=4)
+        transport = httpx.MockTransport(self._answer)
+        where = ("http://server.test", "tdg_key")
+        if self.blocking:
+            pause = self.pauses.append
+            return Client(*where, pause=pause, patience=patience, transport=transport)
+        client = AsyncClient(*where, pause=self._pause, patience=patience, transport=transport)
+        return cast("Client", Awaited(client))
+
+    async def _pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -52,6 +88,11 @@ class Server:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+@pytest.fixture(params=["blocking", "asynchronous"], autouse=True)
+def _colour(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Server, "blocking", request.param == "blocking")
 
 
 RECEIPT = {"accepted": 1, "suppressed": 0, "batch_id": "b", "first_position": 5, "new": "field"}
@@ -185,7 +226,17 @@ def test_webhooks_are_walked_page_by_page() -> None:
         (409, {"type": "urn:tidings:problem:idempotency_key_reused"}, IdempotencyKeyReused, None),
         (409, {"type": "about:blank", "title": "m"}, Conflict, None),
         (503, {"detail": "m"}, Unavailable, None),
-        (500, {"code": "internal", "msg": "m"}, TidingsError, None),
+        (500, {"code": "internal", "msg": "m"}, ServerFault, None),
+        (410, {}, RequestError, None),
+        (302, {}, ServerFault, None),
+        (401, {"errorCode": 1002, "message": "m"}, Unauthenticated, None),
+        (403, {"errorCode": 1004, "message": "m"}, PermissionDenied, None),
+        (404, {"errorCode": 1006, "message": "m"}, NotFound, None),
+        (400, {"errorCode": 1008, "message": "m"}, MalformedRequest, None),
+        (404, {"errorCode": 1151, "message": "m"}, NotFound, None),
+        (403, {"errorCode": 1153, "message": "m"}, FailedPrecondition, None),
+        (200, {"errorCode": 4003, "message": "m"}, RateLimited, None),
+        (500, {"errorCode": 4002, "message": "m"}, Unavailable, None),
     ],
 )
 def test_a_refusal_becomes_the_error_that_it_names(
@@ -256,3 +307,187 @@ def test_a_rotation_gives_the_new_secret_and_until_when_the_last_one_signs() -> 
     assert (rotation.signing_secret, rotation.previous_expires_at) == ("whsec_bmV3", until)
     assert server.requests[0].url.path.endswith("/RotateSecret")
     assert json.loads(server.bodies[0]) == {"webhook_id": "w"}
+
+
+def test_what_one_service_says_of_its_limit_is_not_forgotten_by_a_call_of_another() -> None:
+    server = Server(quota("0", "7"), httpx.Response(200, json=RECEIPT), quota("4", "1"))
+    client = server.client()
+    client.list_webhooks()
+    publish(client)
+    assert server.pauses == []
+    client.list_webhooks()
+    assert server.pauses == [7.0]
+
+
+def test_changes_are_published_as_they_are_meant_and_what_is_not_said_is_not_sent() -> None:
+    server = Server(httpx.Response(200, json=RECEIPT))
+    update = Change(
+        kind="RECORD_UPDATED", application_id="a", record_id="r", data={"x": 1}, previous={}
+    )
+    server.client().publish_changes(
+        "s", [update, {"kind": "odd"}], idempotency_key="k", source="me"
+    )
+    sent = {"kind": "RECORD_UPDATED", "application_id": "a", "record_id": "r", "data": {"x": 1}}
+    assert json.loads(server.bodies[0]) == {
+        "solution_id": "s",
+        "source": "me",
+        "changes": [sent | {"previous": {}}, {"kind": "odd"}],
+    }
+
+
+def test_an_application_is_registered_with_the_name_that_it_has() -> None:
+    answer = {"solution_id": "s", "application_id": "a", "name": "Deals"}
+    server = Server(LOST, httpx.Response(200, json=answer))
+    assert server.client().register_application("s", "a", name="Deals").name == "Deals"
+    assert json.loads(server.bodies[1]) == answer
+
+
+def test_a_server_that_is_not_ready_says_why_and_is_not_asked_again() -> None:
+    answer = httpx.Response(503, json={"status": "unavailable", "reasons": ["disk full"]})
+    server = Server(answer, httpx.Response(200, json={"status": "ok"}))
+    client = server.client()
+    assert client.readiness().reasons == ("disk full",)
+    assert client.health().status == "ok"
+
+
+SHEET_WEBHOOK = {
+    "id": 2674017481058180,
+    "name": "w",
+    "callbackUrl": "https://example.test/hook",
+    "scope": "sheet",
+    "scopeObjectId": 4509506114742148,
+    "subscope": {"columnIds": [7]},
+    "events": ["*.*"],
+    "version": 1,
+    "enabled": False,
+    "status": "NEW_NOT_VERIFIED",
+    "sharedSecret": "3qo29mvjou6xt5fujukjtwzhj0",
+    "stats": {"lastCallbackAttemptRetryCount": 2, "tomorrow": []},
+    "createdAt": "2020-01-03T22:25:51Z",
+}
+
+
+def wrapped(result: object) -> httpx.Response:
+    body = {"message": "SUCCESS", "resultCode": 0, "result": result}
+    return httpx.Response(200, json=body)
+
+
+def test_a_sheet_s_webhook_is_made_enabled_and_its_secret_reset() -> None:
+    enabled = SHEET_WEBHOOK | {"enabled": True, "status": "ENABLED"}
+    server = Server(wrapped(SHEET_WEBHOOK), wrapped(enabled), wrapped({"sharedSecret": "new"}))
+    client = server.client()
+    made = client.create_sheet_webhook(
+        "w", 4509506114742148, "https://example.test/hook", column_ids=[7]
+    )
+    assert (made.id, made.status, made.subscope.column_ids) == (
+        2674017481058180,
+        "NEW_NOT_VERIFIED",
+        (7,),
+    )
+    assert made.stats is not None
+    assert made.stats.last_callback_attempt_retry_count == 2
+    assert client.update_sheet_webhook(made.id, enabled=True).enabled
+    assert client.reset_shared_secret(made.id) == "new"
+    assert [(request.method, request.url.path) for request in server.requests] == [
+        ("POST", "/2.0/webhooks"),
+        ("PUT", "/2.0/webhooks/2674017481058180"),
+        ("POST", "/2.0/webhooks/2674017481058180/resetsharedsecret"),
+    ]
+    assert {request.headers["Authorization"] for request in server.requests} == {"Bearer tdg_key"}
+    assert json.loads(server.bodies[0])["subscope"] == {"columnIds": [7]}
+    assert json.loads(server.bodies[1]) == {"enabled": True}
+
+
+def test_sheet_webhooks_are_listed_got_and_deleted() -> None:
+    page = {"pageNumber": 2, "pageSize": 1, "totalPages": 2, "totalCount": 2}
+    done = httpx.Response(200, json={"message": "SUCCESS", "resultCode": 0})
+    bare = httpx.Response(200, json=SHEET_WEBHOOK)
+    server = Server(httpx.Response(200, json=page | {"data": [SHEET_WEBHOOK]}), bare, done)
+    client = server.client()
+    found = client.list_sheet_webhooks(page=2, page_size=1)
+    assert (found.total_count, [webhook.name for webhook in found.webhooks]) == (2, ["w"])
+    assert client.get_sheet_webhook(found.webhooks[0].id) == found.webhooks[0]
+    client.delete_sheet_webhook(found.webhooks[0].id)
+    assert dict(server.requests[0].url.params) == {"page": "2", "pageSize": "1"}
+    assert [request.method for request in server.requests] == ["GET", "GET", "DELETE"]
+
+
+def test_an_event_of_a_kind_from_tomorrow_is_an_event_all_the_same() -> None:
+    text = (
+        '{"webhook_id":"w","event_id":"w.12","kind":"VIEW_CREATED","event_at":"2026-01-01",'
+        '"locator":{"account_id":"a","solution_id":"s"},"view_event_data":{}}'
+    )
+    answer = httpx.Response(200, text='{"events":[' + text + '],"next_page_token":"12"}')
+    (event,) = Server(answer).client().list_events("w").events
+    assert (event.kind, event.position, event.record_event_data) == ("VIEW_CREATED", 12, None)
+
+
+@pytest.mark.parametrize("body", ['{"events":[{}],"next_page_token":"1"}', '{"events":', "[]"])
+def test_garbage_that_calls_itself_json_is_the_server_s_fault(body: str) -> None:
+    answer = httpx.Response(200, text=body, headers={"Content-Type": "application/json"})
+    with pytest.raises(ServerFault):
+        Server(answer).client().list_events("w")
+
+
+def test_an_answer_that_can_not_be_unpacked_is_the_server_s_fault() -> None:
+    class Bent(httpx.SyncByteStream, httpx.AsyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"no gzip"
+
+        async def __aiter__(self) -> Any:
+            yield b"no gzip"
+
+    answer = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Bent())
+    with pytest.raises(ServerFault):
+        Server(answer).client().list_events("w")
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "argument"),
+    [
+        ("nowhere", "k", "url"),
+        ("ftp://x", "k", "url"),
+        ("http://", "k", "url"),
+        ("http://x:y", "k", "url"),
+        ("http://x", "k\r\nHost: y", "key"),
+        ("http://x", "", "key"),
+    ],
+)
+def test_a_url_or_key_that_can_not_be_one_is_refused_at_once(
+    url: str, key: str, argument: str
+) -> None:
+    with pytest.raises(InvalidArgument) as raised:
+        Client(url, key, pause=lambda _: None)
+    assert raised.value.argument == argument
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "caf\xe9", "a\nb"])
+def test_an_idempotency_key_that_no_header_carries_is_refused_before_it_is_sent(key: str) -> None:
+    with pytest.raises(InvalidArgument, match="printable"):
+        Server().client().publish(b"{}", idempotency_key=key)
+
+
+def test_lines_may_be_made_asynchronously_where_the_client_is() -> None:
+    async def pieces() -> Any:
+        yield b"one\n"
+
+    server = Server(httpx.Response(200, json={"lines": 1}))
+    if server.blocking:
+        with pytest.raises(TypeError, match="blocking client"):
+            server.client().publish_lines("s", pieces, idempotency_key="k")
+    else:
+        server.client().publish_lines("s", pieces, idempotency_key="k")
+        assert server.bodies == [b"one\n"]
+
+
+def test_both_clients_have_the_same_calls_in_the_same_words() -> None:
+    def words(kind: type) -> dict[str, str]:
+        methods = inspect.getmembers(kind, inspect.isfunction)
+        shown = {name: str(inspect.signature(method)) for name, method in methods}
+        return {name: text for name, text in shown.items() if not name.startswith("_")}
+
+    blocking, asynchronous = words(Client), words(AsyncClient)
+    assert blocking.pop("walk_webhooks") != asynchronous.pop("walk_webhooks")
+    assert blocking == asynchronous
+    assert "webhook_id: 'str'" in blocking["list_events"]
+    assert blocking["list_events"].endswith("-> 'EventsPage'")

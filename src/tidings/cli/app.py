@@ -24,7 +24,7 @@ from tidings.cli.publish import publish
 from tidings.cli.serve import serve
 from tidings.cli.webhooks import webhooks
 from tidings.config import variable_of
-from tidings.errors import ConfigurationError, TidingsError
+from tidings.errors import ConfigurationError, TidingsError, Unauthenticated
 
 REFUSED = 1
 USAGE = 2
@@ -82,6 +82,9 @@ def main() -> None:
     except ConfigurationError as error:
         complain(error.message)
         sys.exit(USAGE)
+    except Unauthenticated as error:
+        complain(f"{error.message} (see `--key` or {variable_of('key')})")
+        sys.exit(REFUSED)
     except TidingsError as error:
         complain(error.message)
         sys.exit(REFUSED)

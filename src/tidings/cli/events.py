@@ -121,6 +121,6 @@ def _row(event: Event) -> tuple[str, ...]:
         subject = record.record_id
         previous = ", ".join(record.previous)
     elif field is not None:
-        subject = str(field.get("field_id", ""))
+        subject = field.field_id
     cells = (str(event.position), event.event_at, event.kind, application, subject, previous)
     return tuple("".join(c if c.isprintable() else "?" for c in cell) for cell in cells)

@@ -18,6 +18,8 @@ from tidings.errors import (
     NotFound,
     PermissionDenied,
     RateLimited,
+    RequestError,
+    ServerFault,
     TidingsError,
     TooLarge,
     Unauthenticated,
@@ -56,10 +58,29 @@ _BY_STATUS: Mapping[int, type[TidingsError]] = {
 }
 """For answers that are neither: a proxy's."""
 _WAIT_STATUSES = frozenset({502, 503, 504})
+_BY_NUMBER: Mapping[int, type[TidingsError]] = {
+    1001: Unauthenticated,
+    1002: Unauthenticated,
+    1003: Unauthenticated,
+    1004: PermissionDenied,
+    1006: NotFound,
+    1008: MalformedRequest,
+    1124: UnsupportedMediaType,
+    1151: NotFound,
+    1153: FailedPrecondition,
+    1154: FailedPrecondition,
+    4001: Unavailable,
+    4002: Unavailable,
+    4004: ServerFault,
+}
+"""Smartsheet's `errorCode` (contract 2.7), which says more than the status."""
+_RATE_LIMITED = 4003
 
 
 class _Refusal(msgspec.Struct):
-    """The fields of both shapes of error: Twirp's (contract 1.8) and problem+json's (3.2)."""
+    """The fields of all shapes of error: Twirp's (contract 1.8), Smartsheet's (2.1) and
+    problem+json's (3.2).
+    """
 
     code: str = ""
     msg: str = ""
@@ -68,21 +89,36 @@ class _Refusal(msgspec.Struct):
     title: str = ""
     detail: str = ""
     field: str | None = None
+    errorCode: int = 0  # noqa: N815 - the contract's word
+    message: str = ""
 
 
 def error_of(status: int, headers: Mapping[str, str], body: bytes) -> TidingsError:
     """Return the error that a refusing answer stands for, whatever its bytes are."""
     refusal = _parse(body)
-    message = refusal.msg or refusal.detail or refusal.title or _plain(status, body)
-    argument = refusal.field or refusal.meta.get("argument")
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
+    message = refusal.msg or refusal.detail or refusal.message or refusal.title
+    message = message or _plain(status, body)
+    if status == HTTPStatus.TOO_MANY_REQUESTS or refusal.errorCode == _RATE_LIMITED:
         return RateLimited(message, retry_after_seconds=retry_after(headers))
-    if status in _WAIT_STATUSES:
-        return Unavailable(message, retry_after_seconds=retry_after(headers))
+    argument = refusal.field or refusal.meta.get("argument")
     if status == HTTPStatus.BAD_REQUEST and argument is not None:
         return InvalidArgument(str(argument), message)
+    kind = _kind_of(status, refusal)
+    if issubclass(kind, Unavailable):
+        return kind(message, retry_after_seconds=retry_after(headers))
+    return kind(message)
+
+
+def _kind_of(status: int, refusal: _Refusal) -> type[TidingsError]:
+    if refusal.errorCode in _BY_NUMBER:
+        return _BY_NUMBER[refusal.errorCode]
+    if status in _WAIT_STATUSES:
+        return Unavailable
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ServerFault
     code = refusal.code or refusal.type.rpartition(":")[2]
-    return (_BY_CODE.get(code) or _BY_STATUS.get(status, TidingsError))(message)
+    fallback = RequestError if status >= HTTPStatus.BAD_REQUEST else ServerFault
+    return _BY_CODE.get(code) or _BY_STATUS.get(status, fallback)
 
 
 def retry_after(headers: Mapping[str, str]) -> float:

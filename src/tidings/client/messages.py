@@ -60,8 +60,39 @@ class RecordEventData(msgspec.Struct, frozen=True, kw_only=True):
     previous: dict[str, Any] = {}
 
 
+class ApplicationEventData(msgspec.Struct, frozen=True, kw_only=True):
+    """An application after the change, and what changed of it before."""
+
+    locator: Locator
+    data: dict[str, Any] = {}
+    previous: dict[str, Any] = {}
+
+
+class FieldEventData(msgspec.Struct, frozen=True, kw_only=True):
+    """A field after the change, and what changed of it before."""
+
+    field_id: str
+    locator: Locator
+    data: dict[str, Any] = {}
+    previous: dict[str, Any] = {}
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """With which batch and from where a change came."""
+
+    change_id: str = ""
+    change_size: int = 0
+    batch_id: str = ""
+    batch_size: int = 0
+    source: str = ""
+    handler: str = ""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A change as one webhook sees it; `event_id` is `<webhook_id>.<position>`."""
+    """A change as one webhook sees it; `event_id` is `<webhook_id>.<position>`.
+
+    Of a kind that this version doesn't know there are `kind`, ids and times, and the page's text.
+    """
 
     webhook_id: str
     event_id: str
@@ -69,9 +100,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     event_at: str
     locator: Locator
     record_event_data: RecordEventData | None = None
-    application_event_data: dict[str, Any] | None = None
-    field_event_data: dict[str, Any] | None = None
-    ctx: dict[str, Any] = {}
+    application_event_data: ApplicationEventData | None = None
+    field_event_data: FieldEventData | None = None
+    ctx: Context = Context()
 
     @property
     def position(self) -> int:
@@ -88,6 +119,23 @@ class EventsPage(msgspec.Struct, frozen=True, kw_only=True):
     next_page_token: str
     has_more: bool = False
     events_expired: bool = False
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A change to publish; what is None isn't said. What each field means: contract 3.2."""
+
+    kind: str
+    application_id: str
+    record_id: str | None = None
+    field_id: str | None = None
+    data: Any = None
+    before: Any = None
+    previous: Any = None
+    changed_fields: tuple[str, ...] | None = None
+    change_id: str | None = None
+    at: str | None = None
+    by: str | None = None
+    change_agent: str | None = None
 
 
 class PublishReceipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,3 +160,18 @@ class LinesReceipt(msgspec.Struct, frozen=True, kw_only=True):
     """The line that is wrong, counted from 1; None where all were taken."""
     refusal: str | None = None
     """What is wrong with it."""
+
+
+class Application(msgspec.Struct, frozen=True, kw_only=True):
+    """An application as it is registered."""
+
+    solution_id: str
+    application_id: str
+    name: str | None = None
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """`ok`, `ready`, or why the server can't work now."""
+
+    status: str
+    reasons: tuple[str, ...] = ()

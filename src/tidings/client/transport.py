@@ -1,139 +1,155 @@
-"""One server, one key: requests out, errors of ours back, and waiting as told."""
+"""HTTP to one server with one key, in both colours: the only code here that does I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from http import HTTPStatus
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from ipaddress import ip_address
+from typing import Any, TypeVar
 
 import httpx
-import msgspec
 
-from tidings.client.failures import error_of, rest_after
-from tidings.errors import RateLimited, Unavailable
+from tidings.client.patience import Conversation, Pause
+from tidings.client.request import Answer, Lost, Request, checked_header
+from tidings.errors import InvalidArgument, ServerFault
+
+T = TypeVar("T")
 
 TIMEOUT = httpx.Timeout(75.0, connect=10.0)
 """Seconds for each read or write: longer than the longest `wait_seconds` (30 s) and a busy log."""
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_OWN_FAULTS = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
 
-Body = bytes | Callable[[], Iterable[bytes]]
-"""A body, or what makes its pieces anew for every try."""
 
+class Server:
+    """Where the server is, and the key that is shown to it."""
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to go on trying when the server is away, or says to wait."""
+    def __init__(self, url: str, key: str) -> None:
+        try:
+            self.url = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise InvalidArgument("url", f"The server's URL can't be read: {error}.") from None
+        if self.url.scheme not in {"http", "https"} or not self.url.host:
+            raise InvalidArgument("url", "The server's URL is http://… or https://….")
+        self._key = checked_header("key", key)
 
-    total_seconds: float = 120.0
-    """All waits of one request together; one that would go beyond it isn't begun."""
-    first_seconds: float = 0.1
-    longest_seconds: float = 5.0
+    def settings(self) -> dict[str, Any]:
+        """Return what both of httpx's clients are made with."""
+        return {
+            "base_url": self.url,
+            "timeout": TIMEOUT,
+            "trust_env": not _is_loopback(self.url.host),
+        }
 
-    def wait_before(self, attempt: int, told_seconds: float) -> float:
-        """Return the wait before the `attempt`-th repeat (1, 2, …): doubled, or as told."""
-        own = min(self.first_seconds * 2.0 ** (attempt - 1), self.longest_seconds)
-        return max(own, told_seconds)
+    def parts(self, request: Request[T]) -> dict[str, Any]:
+        """Return a request but for its content."""
+        authorization = f"{request.scheme} {self._key}"
+        return {
+            "method": request.method,
+            "url": request.path,
+            "headers": {"Authorization": authorization, **request.headers},
+            "params": request.params,
+        }
+
+    def lost(self, error: httpx.RequestError) -> Lost:
+        """Return what it means that a request failed. Raises ServerFault, InvalidArgument."""
+        reason = str(error) or type(error).__name__
+        if isinstance(error, _NOT_SENT):
+            return Lost(sent=False, message=f"No server answers at {self.url} ({reason}).")
+        if isinstance(error, _OWN_FAULTS):
+            raise InvalidArgument("request", f"It can't be sent: {reason}.") from None
+        if isinstance(error, httpx.DecodingError):
+            raise ServerFault(f"The server's answer can't be unpacked ({reason}).") from None
+        return Lost(sent=True, message=f"The connection to {self.url} was lost ({reason}).")
 
 
 class Transport:
-    """HTTP to one server with one key."""
+    """Requests from a thread; `pause` waits."""
+
+    def __init__(
+        self, server: Server, pause: Callable[[float], None], inner: httpx.BaseTransport | None
+    ) -> None:
+        self._server = server
+        self._pause = pause
+        self._http = httpx.Client(transport=inner, **server.settings())
+
+    def close(self) -> None:
+        """Close the connections. Twice is fine."""
+        self._http.close()
+
+    def play(self, request: Request[T], conversation: Conversation[T]) -> T:
+        """Do what a conversation says until it returns."""
+        step = next(conversation)
+        while True:
+            outcome = None
+            if isinstance(step, Pause):
+                self._pause(step.seconds)
+            else:
+                outcome = self._send(request)
+            try:
+                step = conversation.send(outcome)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+
+    def _send(self, request: Request[T]) -> Answer | Lost:
+        content = request.body if isinstance(request.body, bytes) else request.body()
+        if isinstance(content, AsyncIterable):
+            raise TypeError("a blocking client can't send pieces that are made asynchronously")
+        try:
+            response = self._http.request(content=content, **self._server.parts(request))
+        except httpx.RequestError as error:
+            return self._server.lost(error)
+        return Answer(response.status_code, response.headers, response.content)
+
+
+class AsyncTransport:
+    """Requests from an event loop; `pause` waits."""
 
     def __init__(
         self,
-        url: str,
-        key: str,
-        *,
-        pause: Callable[[float], None],
-        patience: Patience,
-        transport: httpx.BaseTransport | None,
+        server: Server,
+        pause: Callable[[float], Awaitable[object]],
+        inner: httpx.AsyncBaseTransport | None,
     ) -> None:
-        self._url = url
+        self._server = server
         self._pause = pause
-        self._patience = patience
-        self._rest_seconds = 0.0
-        self._http = httpx.Client(
-            base_url=url,
-            headers={"Authorization": f"Token {key}"},
-            timeout=TIMEOUT,
-            transport=transport,
-            trust_env=not _is_loopback(httpx.URL(url).host),
-        )
+        self._http = httpx.AsyncClient(transport=inner, **server.settings())
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+    async def close(self) -> None:
+        """Close the connections. Twice is fine."""
+        await self._http.aclose()
 
-    def post(
-        self,
-        path: str,
-        body: Body,
-        *,
-        repeatable: bool,
-        headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        accepted: frozenset[int] = frozenset({200}),
-    ) -> httpx.Response:
-        """POST until there is an answer other than "wait", or patience ends; return the answer.
-
-        What was sent may have been done although its answer was lost, so only a `repeatable`
-        request is sent again after that. Raises the errors of `failures.error_of` for statuses
-        not in `accepted`, Unavailable where no answer came.
-
-        Where the last answer said that this key has no more requests for now, it waits first as
-        long as that said: going past a rate limit costs more than waiting (contract 1.8).
-        """
-        rest, self._rest_seconds = self._rest_seconds, 0.0
-        if rest:
-            self._pause(rest)
-        attempt, waited = 0, 0.0
+    async def play(self, request: Request[T], conversation: Conversation[T]) -> T:
+        """Do what a conversation says until it returns."""
+        step = next(conversation)
         while True:
+            outcome = None
+            if isinstance(step, Pause):
+                await self._pause(step.seconds)
+            else:
+                outcome = await self._send(request)
             try:
-                return self._post_once(path, body, headers or {}, params or {}, accepted)
-            except _NotSent as error:
-                failure: Unavailable | RateLimited = error
-            except RateLimited as error:
-                failure = error
-            except Unavailable as error:
-                if not repeatable:
-                    raise
-                failure = error
-            attempt += 1
-            wait = self._patience.wait_before(attempt, failure.retry_after_seconds)
-            if waited + wait > self._patience.total_seconds:
-                raise failure
-            self._pause(wait)
-            waited += wait
+                step = conversation.send(outcome)
+            except StopIteration as done:
+                result: T = done.value
+                return result
 
-    def _post_once(
-        self,
-        path: str,
-        body: Body,
-        headers: Mapping[str, str],
-        params: Mapping[str, str],
-        accepted: frozenset[int],
-    ) -> httpx.Response:
-        content = body if isinstance(body, bytes) else body()
+    async def _send(self, request: Request[T]) -> Answer | Lost:
+        content = request.body if isinstance(request.body, bytes) else _asynchronous(request.body())
         try:
-            response = self._http.post(path, content=content, headers=headers, params=params)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise _NotSent(
-                f"No server answers at {self._url} ({error}).", retry_after_seconds=0.0
-            ) from None
-        except httpx.TransportError as error:
-            raise Unavailable(
-                f"The connection to {self._url} was lost ({str(error) or type(error).__name__}).",
-                retry_after_seconds=0.0,
-            ) from None
-        if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
-            self._rest_seconds = rest_after(response.headers)
-        if response.status_code in accepted:
-            return response
-        failure = error_of(response.status_code, response.headers, response.content)
-        if response.status_code == HTTPStatus.UNAUTHORIZED:
-            failure.message += " (see `--key` or TIDINGS_KEY)"
-        raise failure
+            response = await self._http.request(content=content, **self._server.parts(request))
+        except httpx.RequestError as error:
+            return self._server.lost(error)
+        return Answer(response.status_code, response.headers, response.content)
 
 
-class _NotSent(Unavailable):
-    """No connection was made, so nothing was sent: any request may be sent again."""
+async def _asynchronous(pieces: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    if isinstance(pieces, AsyncIterable):
+        async for piece in pieces:
+            yield piece
+    else:
+        for piece in pieces:
+            yield piece
 
 
 def _is_loopback(host: str) -> bool:
