@@ -13,7 +13,6 @@ A page's blocks run in order, in a folder of their own, against real processes:
 
 from __future__ import annotations
 
-import http.client
 import importlib.util
 import json
 import os
@@ -138,7 +137,8 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
     for _ in range(BLOCK_SECONDS * 10):
         assert process.poll() is None, f"it ended with {process.returncode}"
         try:
-            http.client.HTTPConnection("127.0.0.1", port, timeout=1).connect()
+            # Hung up at once: a receiver that serves one after another would wait for it.
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except ConnectionRefusedError:
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(timeout=0.1)

@@ -46,16 +46,18 @@ def test_sigterm_answers_the_request_in_flight_and_exits_with_0(server: RunningS
         webhook = client.create_webhook("s", ["RECORD_CREATED"])
     body = changes_body("s", 1)
     host, _, port = server.url.removeprefix("http://").rpartition(":")
-    with ThreadPoolExecutor(2) as pool, socket.create_connection((host, int(port))) as half:
+    with (
+        ThreadPoolExecutor(2) as pool,
+        socket.create_connection((host, int(port))) as half,
+        server.client(key) as client,
+    ):
         # A request of which half was sent, and one that waits for events.
         half.sendall(
             f"POST /v1/changes HTTP/1.1\r\nHost: x\r\nAuthorization: Token {key}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
             + body[:10]
         )
-        waiting = pool.submit(
-            lambda: server.client(key).list_events(webhook.webhook_id, wait_seconds=30)
-        )
+        waiting = pool.submit(client.list_events, webhook.webhook_id, wait_seconds=30)
         wait_for_connections(server, 2)
         stopping = pool.submit(server.stop)
         page = waiting.result(20)

@@ -28,6 +28,13 @@ class CurlAddress(Protocol):
     def addr(self) -> Sequence[object]: ...
 
 
+class HandedSocket(socket.socket):
+    """A socket of which pycurl takes a duplicate: its own end goes with the last reference."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Guard:
     """One server's policy and its own addresses."""
 
@@ -51,7 +58,7 @@ class Guard:
             return None
         if self.forbids(str(address.addr[0])):
             return None
-        return socket.socket(address.family, address.socktype, address.protocol)
+        return HandedSocket(address.family, address.socktype, address.protocol)
 
 
 class GuardedSocket:
