@@ -144,7 +144,7 @@ class Month:
         bounded = invariants.bounded
         bounded("sends in flight", server.sender.most_in_flight, limits.SENDS)
         bounded("subscriptions", len(dispatcher.subscriptions), webhooks)
-        bounded("timers", len(dispatcher._timers), 100 * webhooks)
+        bounded("timers", len(dispatcher._schedule), 100 * webhooks)
         bounded("waiting reads", len(server.reads._notes), webhooks)
         bounded("debts", server.threads.count("debt"), webhooks)
         bounded("idempotency keys", server.threads.count("idempotency"), self.platforms.recent())

@@ -199,7 +199,7 @@ class Server(World):
             self._skipping = False
         elif now - self._quiet_since >= QUIET_SECONDS:
             self._skipping = True
-            timers = (self.dispatch.dispatcher._timers.next_due(), self.clock.next_timer())
+            timers = (self.dispatch.dispatcher.next_ping_due(), self.clock.next_timer())
             wanted = min([until, *(timer for timer in timers if timer is not None)])
             for worker in others:  # their rounds would find nothing to do
                 self._due[worker] = max(self._due[worker], wanted)

@@ -23,7 +23,7 @@ from tidings.domain.limits import (
     SENDS,
     SLOW_SHARE,
 )
-from tidings.engine.dispatcher import Dispatcher
+from tidings.engine.sending import Sending
 from tidings.engine.subscriptions import Subscription
 from tidings.ports import SendOutcome, SendRequest, Storage
 from tidings.testing.clock import ManualClock
@@ -144,13 +144,13 @@ async def test_10_000_webhooks_on_one_dead_host(
     They fail some in a turn of the event loop, which virtual time would not show to be held up.
     """
     failed_at_once: list[int] = []
-    fail = Dispatcher._failed
+    fail = Sending._failed
 
-    def noted(self: Dispatcher, failed: Sequence[Subscription], outcome: SendOutcome) -> None:
+    def noted(self: Sending, failed: Sequence[Subscription], outcome: SendOutcome) -> None:
         failed_at_once.append(len(failed))
         fail(self, failed, outcome)
 
-    monkeypatch.setattr(Dispatcher, "_failed", noted)
+    monkeypatch.setattr(Sending, "_failed", noted)
     urls = [f"https://dead.example/{number}" for number in range(10_000)]
     pings, attacker = await healthy_pings(
         tmp_path, "war", lambda world: world.attack_with(urls, DEAD)

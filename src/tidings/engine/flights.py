@@ -10,12 +10,12 @@ from tidings.domain.webhook import Webhook
 from tidings.engine.attempts import AttemptLog
 from tidings.engine.pinging import attempt_of, ping_of, request_of
 from tidings.engine.slots import Start
-from tidings.engine.subscriptions import Flight, origin_of
+from tidings.engine.subscriptions import Flight
 from tidings.ports import Clock, Sender, SendOutcome
 
 
 class Flights:
-    """Sends, and tells of how it ended: `on_landed` with the host that was tried, or called off."""
+    """Sends, and tells of how it ended: `on_landed` with the URL that was tried, or called off."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class Flights:
         clock: Clock,
         attempts: AttemptLog,
         *,
-        on_landed: Callable[[Start, SendOutcome, str], None],
+        on_landed: Callable[[Start, SendOutcome, str | None], None],
         on_called_off: Callable[[Start], None],
     ) -> None:
         self._sender = sender
@@ -51,7 +51,7 @@ class Flights:
                 return
             outcome = _outcome(task)
             self._attempts.add(attempt_of(webhook, ping, at, outcome))
-            self._on_landed(start, outcome, origin_of(webhook.notifications.url))
+            self._on_landed(start, outcome, webhook.notifications.url)
 
         task.add_done_callback(landed)
 

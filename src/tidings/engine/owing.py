@@ -16,9 +16,10 @@ import msgspec
 from tidings.domain import limits
 from tidings.domain.dispatch import Debt, DispatchState, ReadNote
 from tidings.domain.notification import UNKNOWN_SCOPE, Scope, joined
-from tidings.domain.retry import wait_before_retry
-from tidings.engine import debts, notices, reminding
+from tidings.domain.retry import retry_after_seconds, wait_before_retry
+from tidings.engine import debts, notices, pinging, reminding
 from tidings.engine.subscriptions import Before, Flight, Subscription
+from tidings.ports import SendOutcome
 
 
 def load(
@@ -231,34 +232,39 @@ def acknowledged(subscription: Subscription, now: float, present: datetime) -> N
         debts.start_afresh(subscription, debt, now)
 
 
+def took(subscription: Subscription, outcome: SendOutcome) -> bool:
+    """Whether the endpoint acknowledged what it was sent."""
+    return pinging.acknowledged(outcome)
+
+
 def failed(
     subscription: Subscription,
-    error: str,
+    outcome: SendOutcome,
     *,
-    for_good: bool,
     now: float,
     present: datetime,
     draw: float,
-    retry_after: float | None,
 ) -> None:
     """Turn a failed attempt into the webhook's one debt, due by the schedule of contract 1.6.
 
-    At the schedule's end, a day after the first failure, or at once where the endpoint is gone
-    `for_good`, the debt has ended: notifications are to be disabled. A webhook that was disabled
+    At the schedule's end, a day after the first failure, or at once where the endpoint is gone for
+    good, the debt has ended: notifications are to be disabled. A webhook that was disabled
     meanwhile is owed nothing.
     """
     flight, subscription.flight = subscription.flight, None
+    retry_after = retry_after_seconds(outcome.headers.get("retry-after"), present)
     ping = flight.notice is None if flight is not None else _ping_due(subscription, now)
     if not ping:
         notices.failed(subscription, now=now, draw=draw, retry_after=retry_after)
     elif subscription.enabled:
         since, failures = debts.failures_until(subscription, present)
         wait = None
-        if not for_good:
+        if not pinging.gone(outcome):
             since_seconds = (present - since).total_seconds()
             wait = wait_before_retry(
                 failures + 1, draw, since_seconds=since_seconds, retry_after_seconds=retry_after
             )
+        error = pinging.error_of(outcome)
         debts.owe(
             subscription, error, failures + 1, since=since, wait=wait, now=now, present=present
         )

@@ -1,0 +1,181 @@
+"""From being due to being settled: attempts are started, and what came of them is taken up.
+
+What is pinged and what is called back go the same way: see `notifying.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from tidings import telemetry
+from tidings.domain import limits
+from tidings.domain.notification import reminder_number
+from tidings.domain.webhook import Webhook
+from tidings.engine.attempts import AttemptLog
+from tidings.engine.endings import Endings
+from tidings.engine.flights import Flights
+from tidings.engine.leases import Leases
+from tidings.engine.notifying import way_of
+from tidings.engine.pinging import wanted
+from tidings.engine.schedule import Schedule
+from tidings.engine.slots import Start
+from tidings.engine.subscriptions import Flight, Subscription, origin_of
+from tidings.ports import Clock, Sender, SendOutcome, WebhookStore
+
+
+class Sending:
+    """Sends what the schedule says is due.
+
+    `on_touched` is told of webhooks whose dispatch state may differ from what is written,
+    `on_landed` that a slot is free again.
+    """
+
+    def __init__(
+        self,
+        webhooks: WebhookStore,
+        sender: Sender,
+        clock: Clock,
+        leases: Leases,
+        attempts: AttemptLog,
+        endings: Endings,
+        schedule: Schedule,
+        *,
+        on_touched: Callable[[Subscription], None],
+        on_landed: Callable[[], None],
+    ) -> None:
+        self._webhooks = webhooks
+        self._clock = clock
+        self._leases = leases
+        self._endings = endings
+        self._schedule = schedule
+        self._on_touched = on_touched
+        self._on_landed = on_landed
+        self._flights = Flights(
+            sender, clock, attempts, on_landed=self._settle, on_called_off=self._called_off
+        )
+        self._reminders = 0
+        self._failing: set[str] = set()
+        """Hosts that can't be reached, while those who wait for them are told."""
+        self._draining = False
+
+    async def start_due(self) -> None:
+        """Start what is due and has a slot."""
+        starts: dict[int, list[Start]] = defaultdict(list)
+        while not self._draining:
+            now = self._clock.monotonic()
+            start = self._schedule.take(now)
+            if start is None:
+                break
+            subscription = start.subscription
+            subscription.flight = self._flight(subscription, now)
+            starts[subscription.bucket].append(start)
+        try:
+            while starts:
+                await self._launch(*starts.popitem())
+        finally:
+            for of_bucket in starts.values():
+                for start in of_bucket:
+                    self._called_off(start)
+
+    def abort(self, webhook_id: str) -> None:
+        """Hang up a webhook's attempt, if one is under way."""
+        self._flights.abort(webhook_id)
+
+    def abort_all(self) -> None:
+        """Hang up all of them."""
+        self._flights.abort_all()
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Start nothing more; let what is in flight end, and abort what doesn't in time."""
+        self._draining = True
+        await self._flights.drain(timeout_seconds)
+
+    def _flight(self, subscription: Subscription, now: float) -> Flight:
+        def next_reminder() -> int:
+            self._reminders += 1
+            return reminder_number(self._leases.epochs[subscription.bucket], self._reminders)
+
+        return way_of(subscription).take_off(subscription, now, next_reminder)
+
+    async def _launch(self, bucket: int, starts: Sequence[Start]) -> None:
+        """Start attempts for those that are enabled now: it is judged when sending."""
+        ids = [start.subscription.webhook_id for start in starts]
+        try:
+            current: Mapping[str, Webhook] = await self._webhooks.current(bucket, ids)
+        except BaseException:
+            for start in starts:
+                self._called_off(start)
+            raise
+        for start in starts:
+            webhook = current.get(start.subscription.webhook_id)
+            flight = start.subscription.flight
+            if flight is None:
+                raise AssertionError("an attempt without a flight")
+            if webhook is None or not wanted(webhook, flight):
+                way_of(start.subscription).found_unwanted(start.subscription)
+                self._on_touched(start.subscription)
+                self._schedule.free(start)
+            elif bucket in self._leases.epochs and self._leases.sure:
+                self._flights.send(start, webhook, flight)
+            else:
+                self._called_off(start)
+
+    def _settle(self, start: Start, outcome: SendOutcome, url: str | None) -> None:
+        subscription = start.subscription
+        way = way_of(subscription)
+        self._on_touched(subscription)
+        self._schedule.free(start)
+        took = way.took(subscription, outcome)
+        subscription.slow = not took or outcome.elapsed_seconds > limits.SLOW_SECONDS
+        if took:
+            way.acknowledged(subscription, self._clock.monotonic(), self._clock.now())
+        else:
+            self._failed([subscription], outcome)
+            if outcome.unreachable:
+                # The host is the one that was tried: the webhook may have moved since then.
+                self._fail_waiting(origin_of(url), outcome)
+        self._schedule.look_at(subscription, self._clock.monotonic())
+        self._on_landed()
+
+    def _fail_waiting(self, origin: str, outcome: SendOutcome) -> None:
+        """Let a host that can't be reached fail for all who wait for it (mechanics D7).
+
+        10,000 webhooks on it must not take 10,000 time-outs; nor may they hold up everybody for
+        a quarter of a second, so they fail some in a turn of the event loop.
+        """
+        if origin not in self._failing:
+            self._failing.add(origin)
+            self._fail_some(origin, outcome)
+
+    def _fail_some(self, origin: str, outcome: SendOutcome) -> None:
+        waiting = self._schedule.take_some_of(origin, limits.FAILURES_A_TURN)
+        if waiting:
+            asyncio.get_running_loop().call_soon(self._fail_some, origin, outcome)
+            self._failed(waiting, outcome)
+        else:
+            self._failing.discard(origin)
+
+    def _failed(self, subscriptions: Iterable[Subscription], outcome: SendOutcome) -> None:
+        now, present = self._clock.monotonic(), self._clock.now()
+        for subscription in subscriptions:
+            subscription.slow = True
+            self._on_touched(subscription)
+            way_of(subscription).failed(
+                subscription, outcome, now=now, present=present, draw=self._clock.draw()
+            )
+            telemetry.logger().info(
+                telemetry.ATTEMPT_FAILED,
+                webhook_id=subscription.webhook_id,
+                status=outcome.status,
+                failures=subscription.debt.failures if subscription.debt else 0,
+            )
+            self._schedule.look_at(subscription, now)
+            self._endings.look_at(subscription)
+
+    def _called_off(self, start: Start) -> None:
+        """An attempt that came to nothing by our own doing: it is owed as before."""
+        way_of(start.subscription).called_off(start.subscription)
+        self._schedule.free(start)
+        self._schedule.look_at(start.subscription, self._clock.monotonic())
