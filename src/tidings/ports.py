@@ -64,6 +64,7 @@ class ChangeLog(Protocol):
 
         Positions ascend in commit order within the bucket. The same key within 24 h in the same
         solution appends once and returns the first receipt, also while the first is under way.
+        What `append.sheets` names is known to the `ApplicationStore` once it is durable.
 
         Raises IdempotencyKeyReused (same key, other body_hash), LogOverloaded (its queue is full;
         nothing was queued).
@@ -282,10 +283,15 @@ class ApplicationStore(Protocol):
     ) -> None:
         """Register an application; the same again changes its name if one is given.
 
-        Raises FailedPrecondition where `caps` leave no room for one that is new (D8).
+        Its callback webhooks that stand disabled because it was deleted are enabled again, each
+        with a control entry (contract 2.6): what the log says of it so far counts no more.
 
-        Raises AlreadyExists if it belongs to another solution of the account.
+        Raises FailedPrecondition where `caps` leave no room for one that is new (D8), and
+        AlreadyExists if it belongs to another solution of the account.
         """
+
+    async def solution_of(self, account: str, application: str) -> str | None:
+        """Return the solution that an application belongs to; None where it isn't known."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):

@@ -106,6 +106,8 @@ ACCOUNT_SOLUTIONS = 10_000
 """Solutions in which an account has webhooks: counted one by one where one is created (D8)."""
 ACCOUNT_APPLICATIONS = 10_000
 """Applications that an account may register: their rows are never deleted (D8)."""
+KNOWN_SHEETS = 65_536
+"""Sheets that a process knows to be noted already: some 10 MiB of names."""
 WEBHOOK_REVISIONS = 100
 """What a webhook covered, one after the other, as far as the log reaches: every page reads all of
 them (D8)."""

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from tidings.domain.filter import Revision
+from tidings.domain.limits import ACCOUNT_APPLICATIONS
 
 
 class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +43,10 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[NewEntry, ...]
     suppressed: int
     batch_id: str
+    sheets: tuple[str, ...] = ()
+    """Numeric applications that may be new: they are noted with the append, each as the solution's
+    unless it is another one's already, and as far as the account has room (`sheets_at_most`)."""
+    sheets_at_most: int = ACCOUNT_APPLICATIONS
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):

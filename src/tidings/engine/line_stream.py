@@ -12,8 +12,9 @@ from tidings.domain.instants import format_instant
 from tidings.domain.limits import NDJSON_OVERLOAD_TRIES
 from tidings.domain.lines import Chunk, LineSplitter, chunk_key, read_line
 from tidings.domain.log_entry import Append, NewEntry, Receipt
+from tidings.engine.known_sheets import KnownSheets
 from tidings.errors import InvalidArgument, LogOverloaded, RequestError, TidingsError
-from tidings.ports import ChangeLog, Clock
+from tidings.ports import Clock
 
 _BLANKS = b" \t\r"
 
@@ -48,7 +49,7 @@ class LinesReceipt(msgspec.Struct, frozen=True, kw_only=True):
 class LineStream:
     """Takes one stream. It is used once."""
 
-    def __init__(self, log: ChangeLog, clock: Clock, request: LinesRequest) -> None:
+    def __init__(self, log: KnownSheets, clock: Clock, request: LinesRequest) -> None:
         self._log = log
         self._clock = clock
         self._request = request

@@ -25,6 +25,7 @@ from tidings.domain.limits import JSON_DEPTH, PREPARE_INLINE_BYTES
 from tidings.domain.lines import chunk_key
 from tidings.domain.log_entry import Append, Receipt
 from tidings.domain.publication import judge_changes, read_publication
+from tidings.engine.known_sheets import KnownSheets
 from tidings.engine.line_stream import LinesReceipt, LinesRequest, LineStream
 from tidings.ports import ApplicationStore, ChangeLog, Clock
 
@@ -48,7 +49,7 @@ class Publisher:
     """Takes changes, and registrations of applications, into an account's solutions."""
 
     def __init__(self, log: ChangeLog, applications: ApplicationStore, clock: Clock) -> None:
-        self._log = log
+        self._log = KnownSheets(log)
         self._applications = applications
         self._caps = Caps()
         self._clock = clock

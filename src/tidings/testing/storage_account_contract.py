@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from tidings.errors import AlreadyExists
+from tidings.errors import AlreadyExists, IdempotencyKeyReused
 from tidings.ports import Storage
 from tidings.testing.clock import ManualClock
-from tidings.testing.storage_samples import ACCOUNT, Database, api_key
+from tidings.testing.storage_samples import ACCOUNT, Database, api_key, entry, publish
 from tidings.testing.storage_setting import StorageSetting
 
 
@@ -83,3 +85,39 @@ class AccountContract(StorageSetting):
         await storage.applications.register("b", "hr", "table", None)
         with pytest.raises(AlreadyExists):
             await storage.applications.register("a", "hr", "table", None)
+        assert await storage.applications.solution_of("a", "table") == "crm"
+        assert await storage.applications.solution_of("b", "table") == "hr"
+        assert await storage.applications.solution_of("c", "table") is None
+        assert await storage.applications.solution_of("a", "other") is None
+
+    async def test_sheets_are_noted_with_the_append_that_names_them(self, storage: Storage) -> None:
+        first = replace(publish(entry(), solution="one"), sheets=("1", "2"))
+        second = replace(publish(entry(), solution="two"), sheets=("2", "3"))
+        await asyncio.gather(storage.log.append(first), storage.log.append(second))
+        await storage.log.append(first)
+        found = [await storage.applications.solution_of(ACCOUNT, number) for number in "123"]
+        assert found == ["one", "one", "two"]
+        with pytest.raises(AlreadyExists):
+            await storage.applications.register(ACCOUNT, "two", "1", None)
+        await storage.applications.register(ACCOUNT, "one", "1", "a name")
+        await storage.log.append(replace(publish(entry(), solution="one"), sheets=("1",)))
+
+    async def test_an_append_that_is_refused_notes_no_sheet(self, storage: Storage) -> None:
+        await storage.log.append(publish(entry(), key="k", sent=b"this"))
+        refused = replace(publish(entry(), key="k", sent=b"that"), sheets=("7",))
+        with pytest.raises(IdempotencyKeyReused):
+            await storage.log.append(refused)
+        assert await storage.applications.solution_of(ACCOUNT, "7") is None
+
+    async def test_sheets_past_the_account_s_room_are_not_noted_and_refuse_no_append(
+        self, storage: Storage
+    ) -> None:
+        sheets = tuple(map(str, range(1, 6)))
+        receipt = await storage.log.append(
+            replace(publish(entry()), sheets=sheets, sheets_at_most=3)
+        )
+        assert receipt.accepted == 1
+        await storage.log.append(replace(publish(entry()), sheets=("6",), sheets_at_most=3))
+        found = [await storage.applications.solution_of(ACCOUNT, number) for number in sheets]
+        assert found.count("crm") == 3
+        assert await storage.applications.solution_of(ACCOUNT, "6") is None

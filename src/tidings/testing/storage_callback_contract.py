@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from tidings.domain.dispatch import BucketSettlement, CallbackCursor, PendingCallback, Place
-from tidings.domain.kinds import CONTROL
+from tidings.domain.kinds import CONTROL, Kind
 from tidings.domain.lifecycle import STEPS
 from tidings.domain.sheet_standing import scope_judged, sheet_of, stood
 from tidings.domain.sheet_webhook import Contract, SheetStatus
@@ -18,6 +18,7 @@ from tidings.ports import Storage
 from tidings.testing.clock import ManualClock
 from tidings.testing.storage_samples import (
     ACCOUNT,
+    SOLUTION,
     api_key,
     entry,
     publish,
@@ -220,3 +221,56 @@ class CallbackContract(StorageSetting):
         assert (part.total, part.webhooks) == (0, [])
         headers = await storage.log.read_tail({bucket: 0}, 10)
         assert [header.kind for header in headers] == [CONTROL, CONTROL]
+
+    async def test_a_sheet_that_is_registered_again_enables_what_its_deletion_disabled(
+        self, storage: Storage, clock: ManualClock
+    ) -> None:
+        number = 4509506114742148
+        await storage.applications.register(ACCOUNT, SOLUTION, str(number), None)
+        stored, other, off, elsewhere = [
+            await storage.webhooks.create(wish, start_at=None)
+            for wish in (
+                sheet_webhook(clock, sheet=number),
+                sheet_webhook(clock, sheet=7),
+                sheet_webhook(clock, sheet=number),
+                sheet_webhook(clock, sheet=number, account="other"),
+            )
+        ]
+        gone = []
+        for created in (stored, other, elsewhere):
+            enabled = await _enabled(storage, clock, created)
+            position = sheet_of(enabled).scope_position + 1
+            judged = scope_judged(enabled, gone=True, position=position, at=clock.now())
+            gone.append(await storage.webhooks.update(judged))
+        await clock.advance(5)
+        await storage.applications.register(ACCOUNT, SOLUTION, str(number), None)
+        back = await storage.webhooks.get(stored.bucket, stored.webhook_id)
+        assert back is not None
+        assert back.notifications.enabled
+        assert sheet_of(back).standing is SheetStatus.ENABLED
+        assert sheet_of(back).status_number == back.revision == gone[0].revision + 1
+        for untouched in (*gone[1:], off):
+            found = await storage.webhooks.get(untouched.bucket, untouched.webhook_id)
+            assert found == untouched
+
+    async def test_a_deletion_before_a_registration_no_more_counts_though_it_waits_to_be_seen(
+        self, storage: Storage, clock: ManualClock
+    ) -> None:
+        stored = await storage.webhooks.create(sheet_webhook(clock, sheet=7), start_at=None)
+        enabled = await _enabled(storage, clock, stored)
+        deleted = await storage.log.append(
+            publish(entry(kind=Kind.APPLICATION_DELETED, application="7"))
+        )
+        position = deleted.last_position
+        assert position is not None
+        await storage.applications.register(ACCOUNT, SOLUTION, "7", None)
+        found = await storage.webhooks.get(stored.bucket, stored.webhook_id)
+        assert found is not None
+        assert scope_judged(found, gone=True, position=position, at=clock.now()) == found
+        bucket = stored.bucket
+        epoch = (await storage.dispatch.take([bucket], "me", 10))[bucket]
+        settled = BucketSettlement(bucket=bucket, epoch=epoch, checkpoint=position + 99)
+        await storage.dispatch.settle([settled])
+        await storage.applications.register(ACCOUNT, SOLUTION, "7", None)
+        assert await storage.webhooks.get(stored.bucket, stored.webhook_id) == found
+        assert found.revision == enabled.revision + 1

@@ -17,6 +17,7 @@ from tidings.storage.sqlite.instants import loaded, stored
 from tidings.storage.sqlite.kept import check_applications
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
+from tidings.storage.sqlite.sheet_scope import let_sheet_be_there
 from tidings.storage.sqlite.transaction import Transaction
 from tidings.storage.sqlite.writer import Writer
 
@@ -65,8 +66,13 @@ class SqliteKeyStore:
 class SqliteApplicationStore:
     """ports.ApplicationStore on one file."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, readers: Readers) -> None:
         self._writer = writer
+        self._readers = readers
+
+    async def solution_of(self, account: str, application: str) -> str | None:
+        """Return the solution that an application belongs to; None where it isn't known."""
+        return self._readers.at_once(_solution_of, account, application)
 
     async def register(
         self,
@@ -144,9 +150,17 @@ def _register(
 ) -> None:
     account, application, solution, _ = row
     connection = transaction.connection
-    found = connection.execute(_SQL["solution_of_application"], (account, application)).get
+    found = _solution_of(connection, account, application)
     if found is not None and found != solution:
         raise AlreadyExists(f"application {application} belongs to another solution")
     if found is None:
         check_applications(connection, account, caps)
     connection.execute(_SQL["save_application"], row)
+    let_sheet_be_there(transaction, account, solution, application)
+
+
+def _solution_of(connection: apsw.Connection, account: str, application: str) -> str | None:
+    found: str | None = connection.execute(
+        _SQL["solution_of_application"], (account, application)
+    ).get
+    return found

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from tidings.domain import limits
 from tidings.domain.log_entry import Append, Receipt
 from tidings.errors import IdempotencyKeyReused
@@ -15,7 +17,7 @@ from tidings.storage.sqlite.many_rows import ManyRows, Row
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.transaction import Transaction
 
-_SQL = load_queries("change_log")
+_SQL, _ACCOUNTS = load_queries("change_log"), load_queries("accounts")
 _REMEMBER, _FIND_KEY, _FORGET_KEY = _SQL["remember_key"], _SQL["find_key"], _SQL["forget_key"]
 _KEYS = ManyRows(_REMEMBER)
 _KEY_MS = limits.IDEMPOTENCY_HOURS * 3_600_000
@@ -42,11 +44,14 @@ def append_together(transaction: Transaction, appends: Sequence[Append]) -> Sequ
     if connection.total_changes() - before < len(rows):
         raise KeysRepeated
     transaction.insert_placed()
+    for append in appends:
+        _note_sheets(transaction, append)
     return receipts
 
 
 def append_alone(transaction: Transaction, append: Append) -> Receipt:
     """Append one publish, or return what its key's first append was answered (mechanics L4)."""
+    _note_sheets(transaction, append)
     earlier = _find_earlier(transaction, append)
     if earlier is not None:
         return earlier
@@ -69,6 +74,18 @@ def _place(transaction: Transaction, append: Append) -> Receipt:
         first_position=first,
         last_position=last,
     )
+
+
+def _note_sheets(transaction: Transaction, append: Append) -> None:
+    """Note the sheets of an append that may be new; most appends have none."""
+    if append.sheets:
+        note = {
+            "account": append.account,
+            "solution": append.solution,
+            "sheets": msgspec.json.encode(append.sheets).decode(),
+            "at_most": append.sheets_at_most,
+        }
+        transaction.connection.execute(_ACCOUNTS["note_sheets"], note)
 
 
 def _scope(append: Append) -> tuple[int, str, str, str]:

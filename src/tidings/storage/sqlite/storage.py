@@ -83,7 +83,7 @@ class SqliteStorage:
         self.lifecycle: LifecycleStore = SqliteLifecycleStore(writer, readers, clock)
         self.retention: RetentionStore = SqliteRetentionStore(writer, clock)
         self.keys: KeyStore = SqliteKeyStore(writer, readers)
-        self.applications: ApplicationStore = SqliteApplicationStore(writer)
+        self.applications: ApplicationStore = SqliteApplicationStore(writer, readers)
         self.capabilities = Capabilities(lanes=1, hints=True, sole_server=True)
         self._connection = connection
         self._writer = writer

@@ -94,7 +94,7 @@ class SqliteWebhookStore:
 
     async def update(self, webhook: Webhook, *, caps: Caps | None = None) -> Webhook:
         """Replace a webhook's row (ports.WebhookStore.update)."""
-        return await self._writer.run(partial(_update, webhook=webhook, caps=caps))
+        return await self._writer.run(partial(update_webhook, webhook=webhook, caps=caps))
 
     async def delete(self, webhook: Webhook) -> None:
         """Delete a webhook and all its rows (ports.WebhookStore.delete)."""
@@ -149,7 +149,8 @@ def _start_position(connection: apsw.Connection, bucket: int, start_at: datetime
     return start_position
 
 
-def _update(transaction: Transaction, *, webhook: Webhook, caps: Caps | None) -> Webhook:
+def update_webhook(transaction: Transaction, *, webhook: Webhook, caps: Caps | None) -> Webhook:
+    """Replace a webhook's row (ports.WebhookStore.update)."""
     connection = transaction.connection
     found = find_webhook(connection, webhook.bucket, webhook.webhook_id)
     if found.revision != webhook.revision:

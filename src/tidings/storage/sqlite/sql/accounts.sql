@@ -39,3 +39,15 @@ SELECT solution FROM application WHERE account = ? AND application = ?
 INSERT INTO application (account, application, solution, name)
 VALUES (?, ?, ?, ?)
 ON CONFLICT (account, application) DO UPDATE SET name = coalesce(excluded.name, name)
+
+-- name: note_sheets
+-- Applications (a JSON list) of a solution, those that are new, as far as the account has room.
+INSERT OR IGNORE INTO application (account, application, solution)
+SELECT :account, sheet.value, :solution
+FROM json_each(:sheets) AS sheet
+WHERE
+    NOT EXISTS (
+        SELECT 1 FROM application
+        WHERE application.account = :account AND application.application = sheet.value
+    )
+LIMIT max(0, :at_most - (SELECT count(*) FROM application WHERE account = :account))

@@ -15,6 +15,26 @@ SET
     scope_position = ?8
 WHERE bucket = ?1 AND webhook_id = ?2
 
+-- name: of_sheet
+-- A sheet's webhooks that stand so.
+SELECT sheet.webhook_id
+FROM sheet_webhook AS sheet
+INNER JOIN webhook
+    ON webhook.bucket = sheet.bucket AND webhook.webhook_id = sheet.webhook_id
+WHERE
+    sheet.bucket = :bucket AND sheet.sheet = :sheet AND sheet.status = :status
+    AND webhook.account = :account AND webhook.solution = :solution
+
+-- name: waits_behind_checkpoint
+-- Whether a change of this kind of an application lies behind its bucket's checkpoint.
+SELECT 1
+FROM change_log
+WHERE
+    bucket = :bucket AND account = :account AND solution = :solution
+    AND position > coalesce((SELECT position FROM checkpoint WHERE bucket = :bucket), 0)
+    AND application = :application AND kind = :kind
+LIMIT 1
+
 -- name: cursors_of_bucket
 -- How far a bucket's callback webhooks were called.
 SELECT
