@@ -120,3 +120,43 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """The bucket's last position, to judge tokens by; never shown to a client (P2)."""
     read_at: datetime
     """The database's clock at the read."""
+
+
+class CallbackQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What one callback is made of: a sheet's changes within (after, until] that it covers."""
+
+    bucket: int
+    account: str
+    solution: str
+    after: int
+    until: int
+    revision: Revision
+    """What the webhook covers: its sheet and subscope never change."""
+    limit: int
+    max_bytes: int
+
+
+class CallbackEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Of an entry what a callback's events are made of.
+
+    `body` is all of it where the events hang on the data (a record that was created, or updated
+    without a word of which fields), and otherwise at least as far as `event_at`.
+    """
+
+    position: int
+    kind: int
+    subject: str
+    changed: tuple[str, ...] | None
+    by: str | None
+    change_agent: str | None
+    body: bytes
+
+
+class CallbackEntries(msgspec.Struct, frozen=True, kw_only=True):
+    """What such a read found, from one snapshot."""
+
+    entries: tuple[CallbackEntry, ...]
+    end: int
+    """Up to where nothing was left out: `until`, or less where a limit came first."""
+    floor: int
+    """Retention has dropped everything up to this position."""
