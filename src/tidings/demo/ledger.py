@@ -12,7 +12,7 @@ import msgspec
 
 from tidings.client import Event, EventsPage
 from tidings.demo.source import Record, Table
-from tidings.storage.sqlite.queries import named_queries
+from tidings.sql_files import named_queries
 
 _SQL = named_queries((files(__package__) / "ledger.sql").read_text(encoding="utf-8"))
 
