@@ -29,7 +29,16 @@ from tidings.domain.dispatch import (
 from tidings.domain.filter import Revision
 from tidings.domain.key import ApiKey
 from tidings.domain.lifecycle import Step
-from tidings.domain.log_entry import Append, Appended, Header, Page, PageQuery, Receipt
+from tidings.domain.log_entry import (
+    Append,
+    Appended,
+    CallbackEntries,
+    CallbackQuery,
+    Header,
+    Page,
+    PageQuery,
+    Receipt,
+)
 from tidings.domain.sweep import MoveBatch, SweepTime
 from tidings.domain.webhook import PartOfList, Placed, Webhook
 
@@ -74,6 +83,13 @@ class ChangeLog(Protocol):
         """Read one page from one snapshot (P1), filtered by the revision that holds at each place.
 
         A long scan goes in slices of bounded time, each bounded by the first one's end.
+        """
+
+    async def read_callback(self, query: CallbackQuery) -> CallbackEntries:
+        """Read what one callback is made of, from one snapshot and in one bounded read.
+
+        The same query finds the same entries for as long as retention leaves them: a callback's
+        bytes hang on it (mechanics D5).
         """
 
     async def read_tail(self, tails: Mapping[int, int], limit: int) -> Sequence[Header]:

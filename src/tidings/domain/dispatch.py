@@ -175,7 +175,8 @@ class BucketSettlement(msgspec.Struct, frozen=True, kw_only=True):
 
     bucket: int
     epoch: int
-    checkpoint: int
+    checkpoint: int | None
+    """None: it stays where it is."""
     states: tuple[DispatchState, ...] = ()
     debts: tuple[Debt, ...] = ()
     paid: tuple[str, ...] = ()

@@ -155,6 +155,20 @@ ATTEMPT_QUEUE = 50_000
 
 CHALLENGE_LENGTH = 255
 """Characters of a challenge that a receiver sends back; those in the field are UUIDs."""
+CALLBACK_GATHER_SECONDS = 1.0
+"""From the first event that waits to its callback; the vendor's is a minute (contract 2.5)."""
+CALLBACK_EVENTS = 1_000
+"""Events of one callback; what is left is the next one's (contract 2.5)."""
+CALLBACK_ENTRIES = 1_000
+"""Log entries that one callback is made of: nearly each makes an event."""
+CALLBACK_BYTES = 4 * MEBIBYTE
+"""Of their bodies, after which a callback ends early: new rows are read with their data."""
+CALLBACK_INLINE_BYTES = 256 * KIBIBYTE
+"""Of their bodies that are read in the event loop; more is read in a thread."""
+CALLBACK_SCAN_ROWS = 10_000
+"""Index rows of the solution that one such read looks at: some milliseconds."""
+CALLBACKS_A_CHALLENGE = 100
+"""Acknowledged callbacks after which an endpoint is challenged again (contract 2.4)."""
 
 # --- leases (mechanics D6) --------------------------------------------------------------------
 

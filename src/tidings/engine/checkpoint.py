@@ -49,7 +49,8 @@ class Checkpointing:
         for subscription, now_written in written:
             subscription.written = now_written
         for settlement in settlements:
-            self._checkpoints[settlement.bucket] = settlement.checkpoint
+            if settlement.checkpoint is not None:
+                self._checkpoints[settlement.bucket] = settlement.checkpoint
         # What holds the checkpoint is looked at again, also if nothing more happens to it.
         self._dispatcher.touched |= {s for s in touched if debts.held_from(s) is not None}
         if left_out:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from tidings.testing.storage_account_contract import AccountContract
 from tidings.testing.storage_callback_contract import CallbackContract
+from tidings.testing.storage_callback_log_contract import CallbackLogContract
 from tidings.testing.storage_caps_contract import CapsContract
 from tidings.testing.storage_dispatch_contract import DispatchContract
 from tidings.testing.storage_lifecycle_contract import LifecycleContract
@@ -31,6 +32,7 @@ class StorageContract(
     WebhookContract,
     DispatchContract,
     CallbackContract,
+    CallbackLogContract,
     LifecycleContract,
     RetentionContract,
     AccountContract,

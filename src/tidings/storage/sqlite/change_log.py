@@ -11,8 +11,18 @@ import msgspec
 
 from tidings import telemetry
 from tidings.domain import limits
-from tidings.domain.log_entry import Append, Appended, Header, Page, PageQuery, Receipt
+from tidings.domain.log_entry import (
+    Append,
+    Appended,
+    CallbackEntries,
+    CallbackQuery,
+    Header,
+    Page,
+    PageQuery,
+    Receipt,
+)
 from tidings.ports import Clock
+from tidings.storage.sqlite.callback_scan import scan_callback
 from tidings.storage.sqlite.connection import snapshot
 from tidings.storage.sqlite.page_scan import PageScan
 from tidings.storage.sqlite.queries import load_queries
@@ -76,6 +86,19 @@ class SqliteChangeLog:
                 while not scan.done:
                     await self._readers.in_thread(scan.read_slice)
         return scan.page()
+
+    async def read_callback(self, query: CallbackQuery) -> CallbackEntries:
+        """Read what one callback is made of (ports.ChangeLog.read_callback)."""
+        # Most are a few changes, which cost less than a hop to a thread and back.
+        few = min(limits.FIRST_SLICE_ROWS, query.limit)
+        found = self._readers.at_once(
+            scan_callback, query, rows=few, max_bytes=limits.CALLBACK_INLINE_BYTES
+        )
+        if found.end >= query.until:
+            return found
+        return await self._readers.in_thread(
+            scan_callback, query, rows=limits.CALLBACK_SCAN_ROWS, max_bytes=query.max_bytes
+        )
 
     async def read_tail(self, tails: Mapping[int, int], limit: int) -> Sequence[Header]:
         """Read what lies behind the tails (ports.ChangeLog.read_tail).

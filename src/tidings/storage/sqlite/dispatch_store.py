@@ -158,7 +158,8 @@ def _settle(transaction: Transaction, *, settlements: Sequence[BucketSettlement]
 
 def _settle_bucket(transaction: Transaction, settlement: BucketSettlement) -> None:
     bucket, connection = settlement.bucket, transaction.connection
-    connection.execute(_SQL["save_checkpoint"], (bucket, settlement.checkpoint))
+    if settlement.checkpoint is not None:
+        connection.execute(_SQL["save_checkpoint"], (bucket, settlement.checkpoint))
     _write_rows(
         transaction,
         name="save_states",

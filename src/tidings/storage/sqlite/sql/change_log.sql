@@ -89,6 +89,27 @@ WHERE
     AND (:mask IS NULL OR place.mask & :mask)
 ORDER BY place.position
 
+-- name: scan_callback
+-- The same for what a callback is made of, of the body no more than it needs: all of it where its
+-- events hang on the data, otherwise its beginning, where the time stands.
+SELECT
+    entry.position, entry.kind, entry.subject, entry.changed, entry.by, entry.change_agent,
+    iif(
+        entry.kind = 1 OR (entry.kind = 2 AND entry.changed IS NULL),
+        entry.body,
+        substr(entry.body, 1, 128)
+    )
+FROM change_log AS place
+CROSS JOIN change_log AS entry ON entry.rowid = place.rowid
+WHERE
+    place.bucket = :bucket AND place.account = :account AND place.solution = :solution
+    AND place.position > :after AND place.position <= :until
+    AND (:kind_bits >> place.kind) & 1
+    AND place.application IN (SELECT value FROM json_each(:applications))
+    AND (:mask IS NULL OR place.mask & :mask)
+ORDER BY place.position
+LIMIT :limit
+
 -- name: last_of_solution
 -- The last position of a solution up to the bound.
 SELECT max(position)
