@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from tidings.domain.key import (
     new_key_text,
 )
 from tidings.domain.kinds import Kind
+from tidings.domain.signing import SECRET_BYTES, new_secret
 from tidings.domain.webhook import Notifications, Stamp, Webhook
 from tidings.engine.publish import Publisher
 from tidings.ports import Storage
@@ -36,7 +36,6 @@ T = TypeVar("T")
 
 _AT_ONCE = 1_000
 _CHANGES = 500
-_SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 
 
 class Wished(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +101,7 @@ class Filling:
             filter=wanted,
             kinds=(Kind.RECORD_CREATED,),
             notifications=Notifications(enabled=wish.url is not None, url=wish.url),
-            secret=_SECRET,
+            secret=new_secret(self._clock.entropy(SECRET_BYTES)),
             created=stamp,
             updated=stamp,
         )

@@ -1,13 +1,15 @@
 """Pings without the product: pycurl's multi interface in a loop of its own, and nothing else.
 
-The same number of bytes to the same receiver, over connections that are kept; no webhooks, no log,
-no signatures, no vetting. `python -m bench.bare.pings PORT COUNT AT_ONCE` prints a Slice.
+Each ping has its own URL, headers and body, as many bytes as the product's, made before the clock
+runs; connections are kept. No webhooks, no log, no signing, no vetting.
+`python -m bench.bare.pings PORT COUNT AT_ONCE` prints a Slice.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 
 import msgspec
 import pycurl
@@ -15,33 +17,63 @@ import pycurl
 from bench.report import Slice
 from tidings.clock import SystemClock
 
-_BODY = msgspec.json.encode(
-    {
-        "webhookId": "f0bd5e90-02bb-8017-9294-f885e3e94559",
-        "locator": {"accountId": "account-1", "solutionId": "641b70cb0d94c969a49983aa"},
-        "timestamp": "2026-03-01T10:20:30.000Z",
-        "transactionNumber": 1_823_456_789_012_345,
-    }
-)
-_HEADERS = [
-    "Content-Type: application/json",
-    "User-Agent: tidings/0.1.0",
-    "webhook-id: f0bd5e90-02bb-8017-9294-f885e3e94559.1823456789012345",
-    "webhook-timestamp: 1772360430",
-    "webhook-signature: v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
-]
+_FIRST_POSITION = 1_823_456_789_012_345
 _SELECT_SECONDS = 1.0
+_OK = 200
+
+
+class _Ping(msgspec.Struct, frozen=True):
+    """What one POST sends."""
+
+    url: str
+    headers: list[str]
+    body: bytes
+
+
+def _ping(port: int, number: int) -> _Ping:
+    webhook_id = f"f0bd5e90-02bb-8017-9294-{number:012x}"
+    position = _FIRST_POSITION + number
+    locator = {
+        "accountId": "account-1",
+        "solutionId": "641b70cb0d94c969a49983aa",
+        "applicationId": "646536cac79b49252b0f94f5",
+    }
+    body = {
+        "webhookId": webhook_id,
+        "locator": locator,
+        "timestamp": "2026-03-01T10:20:30.000Z",
+        "transactionNumber": position,
+    }
+    headers = [
+        "Expect:",
+        "User-Agent: tidings/0.1.0",
+        "Content-Type: application/json",
+        f"webhook-id: {webhook_id}.{position}",
+        "webhook-timestamp: 1772360430",
+        "webhook-signature: v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
+    ]
+    return _Ping(f"http://127.0.0.1:{port}/hook", headers, msgspec.json.encode(body))
 
 
 def run(port: int, count: int, at_once: int) -> Slice:
     """Send `count` pings, `at_once` of them at a time."""
-    clock = SystemClock()
+    waiting = iter([_ping(port, number) for number in range(count)])
+    clock, began_cpu = SystemClock(), _cpu_seconds()
+    began = clock.monotonic()
+    _send_all(waiting, count, at_once)
+    return Slice(
+        done=count,
+        seconds=clock.monotonic() - began,
+        cpu_seconds=_cpu_seconds() - began_cpu,
+    )
+
+
+def _send_all(waiting: Iterator[_Ping], count: int, at_once: int) -> None:
     multi = pycurl.CurlMulti()
     multi.setopt(pycurl.M_MAXCONNECTS, at_once)
     for _ in range(min(count, at_once)):
-        multi.add_handle(_handle(port))
-    waiting, done = count - min(count, at_once), 0
-    began = clock.monotonic()
+        multi.add_handle(_prepared(_handle(), next(waiting)))
+    done = 0
     while done < count:
         multi.perform()
         left = 1
@@ -50,28 +82,35 @@ def run(port: int, count: int, at_once: int) -> Slice:
             if badly:
                 raise RuntimeError(badly[0][2])
             for easy in well:
+                if easy.getinfo(pycurl.RESPONSE_CODE) != _OK:
+                    raise RuntimeError("a ping wasn't acknowledged")
                 done += 1
                 multi.remove_handle(easy)
-                if waiting:
-                    waiting -= 1
-                    multi.add_handle(easy)
+                ping = next(waiting, None)
+                if ping is not None:
+                    multi.add_handle(_prepared(easy, ping))
         if done < count:
             multi.select(_SELECT_SECONDS)
-    times = os.times()
-    return Slice(
-        done=done, seconds=clock.monotonic() - began, cpu_seconds=times.user + times.system
-    )
 
 
-def _handle(port: int) -> pycurl.Curl:
+def _handle() -> pycurl.Curl:
     easy = pycurl.Curl()
-    easy.setopt(pycurl.URL, f"http://127.0.0.1:{port}/hook")
-    easy.setopt(pycurl.HTTPHEADER, _HEADERS)
-    easy.setopt(pycurl.POSTFIELDS, _BODY)
     easy.setopt(pycurl.TIMEOUT_MS, 25_000)
     easy.setopt(pycurl.WRITEFUNCTION, len)
     easy.setopt(pycurl.NOSIGNAL, 1)
     return easy
+
+
+def _prepared(easy: pycurl.Curl, ping: _Ping) -> pycurl.Curl:
+    easy.setopt(pycurl.URL, ping.url)
+    easy.setopt(pycurl.HTTPHEADER, ping.headers)
+    easy.setopt(pycurl.POSTFIELDS, ping.body)
+    return easy
+
+
+def _cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""uvicorn as the product runs it, for an app without the product."""
+"""uvicorn and CPython as the product runs them, for an app without the product."""
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -10,6 +11,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp, Receive, Send
 
+from tidings.cli.serve import tune_interpreter
 from tidings.domain import limits
 
 
@@ -33,6 +35,7 @@ async def answer(send: Send, body: bytes) -> None:
 
 def serve(made: Callable[[], Awaitable[ASGIApp]]) -> None:
     """Serve an app, made inside the event loop, on a free port, and say which."""
+    tune_interpreter()
     uvloop.run(_serve(made))
 
 
@@ -51,5 +54,6 @@ async def _serve(made: Callable[[], Awaitable[ASGIApp]]) -> None:
             timeout_keep_alive=limits.KEEP_ALIVE_SECONDS,
         )
         port = listener.getsockname()[1]
+        gc.freeze()
         sys.stderr.write(f"listening on http://127.0.0.1:{port}\n")
         await uvicorn.Server(config).serve(sockets=[listener])
