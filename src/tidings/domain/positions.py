@@ -16,6 +16,8 @@ PER_MILLISECOND = 1024
 
 PER_MINUTE = 60_000 * PER_MILLISECOND
 
+DAY_MS = 86_400_000
+
 
 def next_position(last: int, now_ms: int) -> int:
     """Return the first position that an append may give, after `last`, at `now_ms`."""

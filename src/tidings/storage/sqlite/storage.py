@@ -19,7 +19,7 @@ from tidings.ports import (
     WebhookStore,
 )
 from tidings.storage.sqlite.account_stores import SqliteApplicationStore, SqliteKeyStore
-from tidings.storage.sqlite.change_log import SqliteChangeLog, Watchers
+from tidings.storage.sqlite.change_log import SqliteChangeLog
 from tidings.storage.sqlite.connection import connect_writer
 from tidings.storage.sqlite.dispatch_store import SqliteDispatchStore
 from tidings.storage.sqlite.failures import ours
@@ -32,6 +32,7 @@ from tidings.storage.sqlite.server_lock import ServerLock
 from tidings.storage.sqlite.transaction import Transaction
 from tidings.storage.sqlite.webhook_store import SqliteWebhookStore
 from tidings.storage.sqlite.writer import Writer
+from tidings.storage.watchers import Watchers
 
 _SQL = load_queries("transactions")
 

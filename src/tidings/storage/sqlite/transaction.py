@@ -12,7 +12,7 @@ from tidings.domain.log_entry import Appended, Header, NewEntry
 from tidings.domain.positions import next_position
 from tidings.errors import ClockAhead
 from tidings.ports import Clock
-from tidings.storage.sqlite.clock_bound import ClockBound
+from tidings.storage.clock_bound import ClockBound
 from tidings.storage.sqlite.many_rows import ManyRows, Row
 from tidings.storage.sqlite.queries import load_queries
 

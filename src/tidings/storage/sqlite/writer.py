@@ -24,8 +24,8 @@ from tidings.domain import limits
 from tidings.domain.log_entry import Append, Appended, Receipt
 from tidings.errors import LogOverloaded, StorageClosed
 from tidings.ports import Clock
+from tidings.storage.clock_bound import ClockBound
 from tidings.storage.sqlite.appends import append_alone, append_together
-from tidings.storage.sqlite.clock_bound import ClockBound
 from tidings.storage.sqlite.failures import CLOSED, translated, translated_write
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.transaction import Transaction

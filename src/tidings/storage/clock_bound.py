@@ -10,18 +10,29 @@ from tidings.ports import Clock
 
 
 class ClockBound:
-    """Knows the last sweep's time of this process; before its first sweep there is no bound.
+    """Knows the time of the last sweep that this process made, or saw another one make.
 
-    Kept in the event loop, asked in the writer's thread.
+    Before the first of both there is no bound: a time that was stored earlier says nothing of a
+    clock, since nobody may have swept for days. Kept in the event loop, and asked in a writer's
+    thread too.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kept: tuple[datetime, float] | None = None
+        self._seen: datetime | None = None
+
+    def see(self, swept_at: datetime | None) -> None:
+        """Take note of the time that is stored: one that changed was stored just now."""
+        if swept_at is not None and swept_at != self._seen:
+            if self._seen is not None:
+                self.keep(swept_at)
+            self._seen = swept_at
 
     def keep(self, swept_at: datetime) -> None:
         """Take note of a sweep's time, just stored."""
         self._kept = (swept_at, self._clock.monotonic())
+        self._seen = swept_at
 
     def is_passed(self, now: datetime) -> bool:
         """Whether `now` is too far ahead."""
