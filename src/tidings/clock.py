@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import threading
 import time
 from datetime import UTC, datetime
 
@@ -41,6 +42,10 @@ class SystemClock:
     def draw(self) -> float:
         """Return a number in [0, 1): for jitter, not for secrets."""
         return random.random()  # noqa: S311 - jitter
+
+    def wait_in_thread(self, event: threading.Event, timeout_seconds: float) -> bool:
+        """Block this thread until `event` is set, at most so long; return whether it is."""
+        return event.wait(timeout_seconds)
 
     def pause(self, seconds: float) -> None:
         """Block this thread for `seconds`: for the command line, never in an event loop."""

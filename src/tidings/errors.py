@@ -29,6 +29,7 @@
     │   └── StorageClosed            used after close
     ├── RevisionConflict             the row changed since it was read: read again
     ├── ConfigurationError           a setting is wrong; `argument` names it
+    ├── EventsExpired                the reader's: events it hadn't read were dropped; resync
     └── SignatureMismatchError       the signature doesn't verify
 
 Foreign errors (the database driver's, libcurl's) are translated where they come in; none of
@@ -170,6 +171,13 @@ class ConfigurationError(TidingsError):
     def __init__(self, argument: str, message: str) -> None:
         super().__init__(message)
         self.argument = argument
+
+
+class EventsExpired(TidingsError):
+    """The reader came too late: events that it hadn't read are older than the log is kept.
+
+    What they did has to be learned from where they came from.
+    """
 
 
 class SignatureMismatchError(TidingsError):

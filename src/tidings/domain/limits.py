@@ -115,6 +115,19 @@ them (D8)."""
 ROTATION_HOURS = 24
 """After a rotation the secret before signs too for so long: receivers have a day (contract 1.4)."""
 
+CHALLENGE_SECONDS = 10.0
+"""For an endpoint to answer a challenge, DNS and connecting included (contract 2.4)."""
+VERIFICATIONS = 64
+"""Challenges in flight for requests that enable a webhook: each holds a client's connection."""
+ACCOUNT_VERIFICATIONS = 8
+"""Of these, one account's: its own endpoints that never answer hold up nobody else."""
+SHEETS_PAGE_SIZE = 100
+"""Callback webhooks of a page where no pageSize is asked for (contract 2.3)."""
+SHEETS_PAGE_SIZE_MAX = 10_000
+"""Callback webhooks of a page, also with `includeAll`; a larger pageSize is clamped."""
+SHEETS_READ_AT_ONCE = 1_000
+"""Of a page, that one read transaction takes: under 50 ms (mechanics P5)."""
+
 # --- dispatch (contract 1.6; mechanics D1 to D7) ----------------------------------------------
 
 TAIL_HEADERS = 2_000
@@ -155,6 +168,47 @@ ATTEMPT_QUEUE = 50_000
 
 CHALLENGE_LENGTH = 255
 """Characters of a challenge that a receiver sends back; those in the field are UUIDs."""
+RECEIVED_BODY_BYTES = 4 * MEBIBYTE
+"""A request to a receiver: a callback of 1,000 events, each with the longest `changeAgent`."""
+RECEIVED_EVENTS = 10_000
+"""Events of one callback: ten times what a sender gathers. One with more is kept, for people."""
+RECEIVED_BODY_SECONDS = 30.0
+"""For a sender to send its body; longer than a sender's own deadline (contract 2.6)."""
+RECEIVED_ID_DAYS = 30
+"""How long a receiver remembers what it has had: senders repeat for 15 days at most (contract 2.6).
+A signed callback that is older can't be told from a repetition: it goes to the dead letters."""
+KEEP_NOTIFICATIONS = 1_000
+"""Notifications that an inbox takes in one commit."""
+KEEP_SECONDS = 8.0
+"""For an inbox to keep a notification; then the sender is told 503, before it hangs up itself."""
+INBOX_NOTIFICATIONS = 100_000
+"""Notifications that an inbox holds, dead letters included; beyond it the sender is told 503."""
+INBOX_BYTES = 512 * MEBIBYTE
+"""Bytes of bodies that an inbox holds; the same."""
+INBOX_LOOK_SECONDS = 5.0
+"""How often an inbox is measured; in between, what comes is added up."""
+INBOX_POLL_SECONDS = 1.0
+"""How often a worker looks for what other processes kept, and for a lease that has ended."""
+INBOX_RETRY_AFTER_SECONDS = 10
+"""`Retry-After` of a 503: as long as a sender's first wait."""
+HANDLER_LEASE_SECONDS = 10.0
+"""How long a process that died keeps others from handling: it is renewed each third of that."""
+HANDLER_FIRST_WAIT_SECONDS = 1.0
+"""Before a handler that raised is called again; each wait is twice the last, +- 10 %."""
+HANDLER_LONGEST_WAIT_SECONDS = 3_600.0
+"""The longest of those waits."""
+HANDLER_TRIES = 14
+"""Calls of a handler for one event, over some 2.5 hours; then it is a dead letter."""
+OPEN_NOTIFICATIONS = 100
+"""Notifications that are taken apart in one round of a receiver's worker."""
+DUE_ITEMS = 100
+"""Events that are looked up in one round of a receiver's worker."""
+FORGET_ROWS = 500
+"""Ids that are forgotten in one statement."""
+FORGET_SECONDS = 60.0
+"""How often ids over their time are looked for."""
+OBJECT_KEY_BYTES = 64
+"""Of an object's name in an inbox, by which its events keep their order; a longer one is hashed."""
 CALLBACK_GATHER_SECONDS = 1.0
 """From the first event that waits to its callback; the vendor's is a minute (contract 2.5)."""
 CALLBACK_EVENTS = 1_000
@@ -215,6 +269,9 @@ REQUESTS_PER_SECOND = 5
 """Requests of one key to the webhook service within any 1,000 ms; one more begins the penalty."""
 PENALTY_SECONDS = 30.0
 """For which every request of a key is refused that asked more often. It isn't lengthened."""
+
+SHEET_REQUESTS_PER_MINUTE = 300
+"""Requests of one key to `/2.0/webhooks` within any 60 s (contract 2.7)."""
 
 # --- requests -------------------------------------------------------------------------------
 
@@ -281,6 +338,44 @@ that is full, so that the log doesn't grow however much is published."""
 RETENTION_ROUND_SECONDS = 1.0
 """After which a round ends, though there is more to drop: expiries wait for its end. The next
 sweep, which then comes at once, goes on."""
+
+# --- following (contract 1.5, 1.7) --------------------------------------------------------------
+
+FOLLOWER_EVERY_SECONDS = 60.0
+"""How often a follower looks though no ping came, where nothing else is asked for: a ping that is
+lost for good costs so long."""
+FOLLOWER_EVERY_SECONDS_MAX = 86_400.0
+"""How often it looks at the least: six looks may fail before the webhook expires."""
+FOLLOWER_REST_SECONDS = 0.25
+"""Between two requests that wait for events: one that is answered at once, for whatever reason,
+stays below the 5 a second that a key has (contract 1.8)."""
+FOLLOWER_RETRY_SECONDS = 1.0
+"""The first wait after a failure; each next one is twice the last."""
+FOLLOWER_RETRY_SECONDS_MAX = 60.0
+"""The longest wait of a follower's own making."""
+FOLLOWER_JITTER = 0.1
+"""The share by which waits are spread, so that followers of one server don't come all at once."""
+FOLLOWER_RIVALRIES = 10
+"""How often one turn goes on from where another follower of the same webhook has got to."""
+
+# --- listening (`tidings listen`) ---------------------------------------------------------------
+
+LISTEN_CONNECTIONS = 256
+"""Open connections to `tidings listen`; a request on one more is answered 503."""
+LISTEN_DRAIN_SECONDS = 5
+"""After Ctrl-C, for what is open to be answered; its sender tries again otherwise."""
+LISTENED_IDS = 10_000
+"""Identities by which `tidings listen` tells a repetition."""
+PASS_ON_SECONDS = 20.0
+"""For the answer of where a request is passed on to: within the sender's own deadline of 25 s."""
+PASSED_ANSWER_BYTES = 64 * KIBIBYTE
+"""Of that answer that are read: as many as a sender reads (contract 1.6)."""
+RECORD_BYTES = 256 * MEBIBYTE
+"""A record file: where senders sign nothing, anybody may write to it."""
+RECORD_LINE_BYTES = 32 * MEBIBYTE
+"""One request of a record: the longest body, each byte of it escaped, and its headers."""
+SHOWN_LENGTH = 200
+"""Characters of one value that are printed for people."""
 
 # --- SQLite (mechanics P5, Q2) ------------------------------------------------------------------
 

@@ -1,0 +1,167 @@
+"""The follower for threads."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+from tidings.client import Client, Event, EventsPage
+from tidings.client.patience import NO_PATIENCE
+from tidings.domain import limits
+from tidings.errors import FailedPrecondition
+from tidings.receiver.follower.course import Course
+from tidings.receiver.follower.hooks import Hooks
+from tidings.receiver.follower.pings import tells_of_more
+from tidings.receiver.follower.place import PlaceStore
+from tidings.receiver.follower.steps import Ask, Gap, Load, Move, Step, Tell, Turn
+from tidings.receiver.follower.wishes import Resume, Wishes
+
+Tx = TypeVar("Tx")
+R = TypeVar("R")
+
+
+class ThreadClock(Protocol):
+    """What a follower needs of a clock; `tidings.clock.SystemClock` is one."""
+
+    def draw(self) -> float:
+        """Return a number in [0, 1)."""
+
+    def wait_in_thread(self, event: threading.Event, timeout_seconds: float) -> bool:
+        """Return True once `event` is set, False after `timeout_seconds`."""
+
+
+class Follower(Generic[Tx]):
+    """Hands a webhook's events over: in order, from where its place is saved.
+
+    `places` keeps the place, and gives the transaction in which it moves: what a handler does in
+    that transaction happens exactly once, what it does elsewhere at least once. One handler:
+    `on_page(page, transaction)` for pages that have events, or `on_event(event, transaction)` for
+    one event a transaction. It must neither commit nor roll back; where it raises, its transaction
+    is undone and the same events come again.
+
+    It looks when it is told to (`wake`, `take_ping`); each `every_seconds`, at most a day, which
+    keeps the webhook alive; or, with `wait_seconds`, as soon as there is an event.
+
+    `on_gap(gap, transaction)` is called where events were dropped unread, before those that follow
+    and in their transaction: it has to learn from the source what they did. With
+    `resume="oldest"` all that the server still has follows; with "newest" that is skipped first,
+    for a hook that copies the whole source. Without the hook nothing more is read: EventsExpired.
+
+    `on_failure(error, wait_seconds)` hears of what `run` tries again; without it, it is logged.
+
+    Raises InvalidArgument where that can't be followed. One thread runs it; `wake`, `take_ping`
+    and `stop` may be called from any.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        webhook_id: str,
+        places: PlaceStore[Tx],
+        *,
+        clock: ThreadClock,
+        on_page: Callable[[EventsPage, Tx], object] | None = None,
+        on_event: Callable[[Event, Tx], object] | None = None,
+        on_gap: Callable[[Gap, Tx], object] | None = None,
+        on_failure: Callable[[Exception, float], object] | None = None,
+        resume: Resume = "oldest",
+        every_seconds: float = limits.FOLLOWER_EVERY_SECONDS,
+        wait_seconds: float = 0,
+        page_size: int = limits.PAGE_SIZE_MAX,
+    ) -> None:
+        self._client = client
+        self._webhook_id = webhook_id
+        self._places = places
+        self._clock = clock
+        self._hooks = Hooks(on_page, on_event, on_gap, on_failure)
+        wishes = Wishes(
+            webhook_id=webhook_id,
+            singly=on_event is not None,
+            heeds_gaps=on_gap is not None,
+            resume=resume,
+            every_seconds=every_seconds,
+            wait_seconds=wait_seconds,
+            page_size=page_size,
+        )
+        self._course = Course(wishes, clock.draw)
+        self._woken = threading.Event()
+        self._stopped = threading.Event()
+
+    def run_once(self) -> Turn:
+        """Hand over all that there is to read now, and return.
+
+        Raises what kept it from that: errors of `tidings.errors`, or what a handler or the
+        database raised. What was handed over before stays so.
+        """
+        return self._play(self._course.turn())
+
+    def run(self) -> None:
+        """Follow until `stop`: look, wait, look again.
+
+        What may pass is tried again, at growing intervals of at most a minute or as the server
+        tells, for ever: the server away or too busy, handlers that raise. What can't is raised:
+        NotFound where the webhook is gone (no new one is made), errors of the key or the request,
+        EventsExpired.
+        """
+        self._play(self._course.turns())
+
+    def wake(self) -> None:
+        """Have it look now, or once more where it is looking."""
+        self._woken.set()
+
+    def take_ping(self, ping: Mapping[str, Any]) -> bool:
+        """Wake it by a ping's JSON body, already verified; return whether there was reason to.
+
+        A ping of what was read before, or of another webhook, isn't one.
+        """
+        told = tells_of_more(ping, self._webhook_id, self._course.place)
+        if told:
+            self.wake()
+        return told
+
+    def stop(self) -> None:
+        """Have `run` return, once the transaction that it is in and a request are done."""
+        self._course.stopped = True
+        self._stopped.set()
+        self._woken.set()
+
+    def _play(self, course: Generator[Step, Any, R]) -> R:
+        """Do what a course says until it returns."""
+        given: object = None
+        failure: Exception | None = None
+        while True:
+            try:
+                step = course.send(given) if failure is None else course.throw(failure)
+            except StopIteration as done:
+                result: R = done.value
+                return result
+            given = failure = None
+            try:
+                given = self._do(step)
+            except Exception as error:  # noqa: BLE001 - the course judges it, and raises it again
+                failure = error
+
+    def _do(self, step: Step) -> object:
+        if isinstance(step, Load):
+            self._woken.clear()
+            return self._places.load(self._webhook_id)
+        if isinstance(step, Ask):
+            return self._client.send(step.request, patience=NO_PATIENCE)
+        if isinstance(step, Move):
+            self._move(step)
+            return None
+        if isinstance(step, Tell):
+            return self._hooks.tell(step.failure, step.wait_seconds)
+        event = self._woken if step.wakeable else self._stopped
+        return self._clock.wait_in_thread(event, step.seconds)
+
+    def _move(self, move: Move) -> None:
+        with self._places.moving(self._webhook_id, move.old, move.new) as transaction:
+            for returned in self._hooks.work(move, transaction):
+                if inspect.iscoroutine(returned):
+                    returned.close()
+                    raise FailedPrecondition(
+                        "The handler is asynchronous: an AsyncFollower awaits it."
+                    )
