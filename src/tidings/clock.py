@@ -7,7 +7,9 @@ import os
 import random
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import datetime
+
+from tidings.domain.instants import from_milliseconds
 
 
 class SystemClock:
@@ -15,8 +17,7 @@ class SystemClock:
 
     def now(self) -> datetime:
         """Return the present, aware, UTC, cut to the millisecond."""
-        present = datetime.now(UTC)
-        return present.replace(microsecond=present.microsecond // 1000 * 1000)
+        return from_milliseconds(time.time_ns() // 1_000_000)
 
     def monotonic(self) -> float:
         """Return seconds that never go back, from an arbitrary start."""
