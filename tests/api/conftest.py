@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.installation import Installation, installed
+from tests.api.sheet_service import Service, serving
 from tidings.clock import SystemClock
 from tidings.testing.clock import ManualClock
 
@@ -25,3 +26,8 @@ async def installation(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Inst
 async def on_real_time(tmp_path: Path) -> AsyncIterator[Installation]:
     async with installed(tmp_path, SystemClock()) as opened:
         yield opened
+
+
+@pytest.fixture
+async def service(installation: Installation) -> Service:
+    return await serving(installation)

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from tests.simulation.endpoints import ScriptedSender
 from tidings.api.auth import Authenticator
 from tidings.api.smartsuite import PREFIX, SmartSuite
 from tidings.domain.address import AddressPolicy
@@ -30,8 +31,10 @@ from tidings.domain.kinds import Kind
 from tidings.domain.log_entry import Append, NewEntry, Receipt
 from tidings.engine.arrivals import Arrivals
 from tidings.engine.listing import Listing
+from tidings.engine.sheets import Sheets
+from tidings.engine.verifier import Verifier
 from tidings.engine.webhooks import Webhooks
-from tidings.ports import Clock, Storage
+from tidings.ports import Clock, Sender, Storage
 from tidings.storage.migrate import migrate
 from tidings.storage.open import open_storage
 
@@ -153,6 +156,12 @@ class Installation:
                 batch_id=batch,
             )
         )
+
+
+def sheets_of(storage: Storage, clock: Clock, sender: Sender | None = None) -> Sheets:
+    """Return the Smartsheet contract's use cases; `sender` None: every endpoint answers 200."""
+    verifier = Verifier(sender or ScriptedSender(clock.monotonic), storage.dispatch, clock)
+    return Sheets(storage, verifier, clock, AddressPolicy())
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.installation import ACCOUNT, SOLUTION, Installation
+from tests.api.installation import ACCOUNT, SOLUTION, Installation, sheets_of
 from tidings import errors
 from tidings.api.app import Engine, build_app
 from tidings.domain.address import AddressPolicy
@@ -43,6 +43,7 @@ async def client(installation: Installation, check: Checked) -> AsyncIterator[ht
             publisher=Publisher(storage.log, storage.applications, clock),
             listing=installation.listing,
             webhooks=Webhooks(storage.webhooks, clock, AddressPolicy()),
+            sheets=sheets_of(storage, clock),
             authenticator=installation.authenticator,
             storage=storage,
             clock=clock,
@@ -198,6 +199,7 @@ async def test_the_servers_start_and_end_are_answered(installation: Installation
             publisher=Publisher(storage.log, storage.applications, clock),
             listing=installation.listing,
             webhooks=Webhooks(storage.webhooks, clock, AddressPolicy()),
+            sheets=sheets_of(storage, clock),
             authenticator=installation.authenticator,
             storage=storage,
             clock=clock,

@@ -23,7 +23,9 @@ from tidings.domain.key import ApiKey, Role, hash_key
 from tidings.engine.arrivals import Arrivals
 from tidings.engine.listing import Listing
 from tidings.engine.publish import Publisher
+from tidings.engine.sheets import Sheets
 from tidings.engine.sweeper import Chore
+from tidings.engine.verifier import Verifier
 from tidings.engine.webhooks import Webhooks
 from tidings.testing.clock import ManualClock
 
@@ -98,6 +100,12 @@ class Server(World):
                 publisher=Publisher(self.storage.log, self.storage.applications, self.clock),
                 listing=Listing(self.storage, self.clock, arrivals, self.reads),
                 webhooks=Webhooks(self.storage.webhooks, self.clock, AddressPolicy()),
+                sheets=Sheets(
+                    self.storage,
+                    Verifier(self.sender, self.storage.dispatch, self.clock),
+                    self.clock,
+                    AddressPolicy(),
+                ),
                 authenticator=self.authenticator,
                 storage=self.storage,
                 clock=self.clock,

@@ -21,11 +21,14 @@ from tidings.api.applications import ApplicationsEndpoint
 from tidings.api.auth import Authenticator
 from tidings.api.changes import ChangesEndpoint
 from tidings.api.health import Readiness, ReadinessCheck, live
-from tidings.api.metering import publish_meter
+from tidings.api.metering import publish_meter, sheet_meter
+from tidings.api.smartsheet import PREFIX as SHEETS_PREFIX
+from tidings.api.smartsheet import Smartsheet
 from tidings.api.smartsuite import PREFIX, SmartSuite
 from tidings.domain.limits import REQUESTS_PER_SECOND
 from tidings.engine.listing import Listing
 from tidings.engine.publish import Publisher
+from tidings.engine.sheets import Sheets
 from tidings.engine.webhooks import Webhooks
 from tidings.ports import Clock, Storage
 
@@ -37,6 +40,7 @@ class Engine:
     publisher: Publisher
     listing: Listing
     webhooks: Webhooks
+    sheets: Sheets
     authenticator: Authenticator
     storage: Storage
     clock: Clock
@@ -64,6 +68,12 @@ class _App:
             clock=clock,
             requests_per_second=engine.requests_per_second,
         )
+        self._smartsheet = Smartsheet(
+            sheets=engine.sheets,
+            authenticator=authenticator,
+            clock=clock,
+            meter=sheet_meter(clock),
+        )
         meter = publish_meter(engine.publish_requests_per_second, clock)
         self._busy: dict[tuple[str, str], ASGIApp] = {
             ("POST", "/v1/changes"): ChangesEndpoint(publisher, authenticator, clock, meter),
@@ -81,6 +91,8 @@ class _App:
             path: str = scope["path"]
             if path.startswith(PREFIX):
                 endpoint: ASGIApp = self._smartsuite
+            elif path.startswith(SHEETS_PREFIX):
+                endpoint = self._smartsheet
             else:
                 endpoint = self._busy.get((scope["method"], path), self._rest)
             await endpoint(scope, receive, send)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from urllib.parse import unquote_to_bytes
 
 import msgspec
-from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
 from tidings.api.auth import Authenticator
@@ -14,6 +12,7 @@ from tidings.api.body import header, media_type, read_body, read_pieces
 from tidings.api.held_bytes import HeldBytes
 from tidings.api.metering import Meter
 from tidings.api.problem import Problem, ProblemBoundary, log_failure, problem_of, respond_problem
+from tidings.api.query import read_query
 from tidings.api.responses import Answering, respond
 from tidings.domain.key import Role
 from tidings.domain.limits import (
@@ -76,7 +75,7 @@ class ChangesEndpoint(ProblemBoundary):
     async def _answer_lines(
         self, account: str, key: str | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        query = _query(scope)
+        query = read_query(scope)
         solution = query.get("solution_id")
         if solution is None:
             raise InvalidArgument("solution_id", "solution_id is required in the query")
@@ -106,16 +105,6 @@ class ChangesEndpoint(ProblemBoundary):
         async for piece in pieces:
             await self._authenticator.authenticate(scope, Role.PUBLISHER)
             yield piece
-
-
-def _query(scope: Scope) -> QueryParams:
-    """Read the query; what isn't UTF-8 is refused, or wrong bytes would all become one id."""
-    raw: bytes = scope.get("query_string", b"")
-    try:
-        unquote_to_bytes(raw).decode()
-    except UnicodeDecodeError as error:
-        raise InvalidArgument("query", "the query must be percent-encoded UTF-8") from error
-    return QueryParams(raw)
 
 
 def _idempotency_key(scope: Scope) -> str | None:

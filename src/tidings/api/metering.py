@@ -1,4 +1,4 @@
-"""Requests counted by key, and what their answers say about it (contract 1.8, 3.2).
+"""Requests counted by key, and what their answers say about it (contract 1.8, 2.7, 3.2).
 
 The fields are `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, as the IETF's draft
 (draft-ietf-httpapi-ratelimit-headers) had them up to version 06 and as clients in the field
@@ -11,10 +11,12 @@ from collections.abc import Callable
 
 from tidings import telemetry
 from tidings.api.responses import Answering
-from tidings.domain.limits import PENALTY_SECONDS
+from tidings.domain.limits import PENALTY_SECONDS, SHEET_REQUESTS_PER_MINUTE
 from tidings.engine.rate_limit import Quota, RateLimit
 from tidings.errors import RateLimited
 from tidings.ports import Clock
+
+_MINUTE_MS = 60_000
 
 Count = Callable[[str], None]
 """Counts one request of the key with this id; raises RateLimited where it is one too many."""
@@ -23,9 +25,10 @@ Count = Callable[[str], None]
 class Meter:
     """Counts one service's requests."""
 
-    def __init__(self, rate: RateLimit, clock: Clock) -> None:
+    def __init__(self, rate: RateLimit, clock: Clock, *, period: str = "second") -> None:
         self._rate = rate
         self._clock = clock
+        self._period = period
 
     def of(self, answering: Answering) -> Count:
         """Return how to count the request that is answered so.
@@ -37,7 +40,7 @@ class Meter:
             quota = self._rate.take(key_id, round(self._clock.monotonic() * 1_000))
             answering.headers.extend(_fields(quota))
             if not quota.admitted:
-                raise _refusal(key_id, quota)
+                raise _refusal(key_id, quota, self._period)
 
         return count
 
@@ -48,16 +51,22 @@ def service_meter(requests_per_second: int, clock: Clock) -> Meter:
     return Meter(rate, clock)
 
 
+def sheet_meter(clock: Clock, requests_per_minute: int = SHEET_REQUESTS_PER_MINUTE) -> Meter:
+    """Return the Smartsheet service's: without a penalty, by the minute (contract 2.7)."""
+    rate = RateLimit(requests_per_minute, window_ms=_MINUTE_MS)
+    return Meter(rate, clock, period="minute")
+
+
 def publish_meter(requests_per_second: int | None, clock: Clock) -> Meter | None:
     """Return publishing's: without a penalty, and None where there is no limit (contract 3.2)."""
     return None if requests_per_second is None else Meter(RateLimit(requests_per_second), clock)
 
 
-def _refusal(key_id: str, quota: Quota) -> RateLimited:
+def _refusal(key_id: str, quota: Quota, period: str) -> RateLimited:
     if quota.penalty_begins:
         telemetry.logger().info(telemetry.KEY_PENALIZED, key_id=key_id)
     seconds = quota.retry_after_ms / 1_000
-    message = f"this key may ask {quota.limit} times a second; it may ask again in {seconds:g} s"
+    message = f"this key may ask {quota.limit} times a {period}; it may ask again in {seconds:g} s"
     return RateLimited(message, retry_after_seconds=seconds)
 
 

@@ -30,7 +30,9 @@ from tidings.engine.listing import Listing
 from tidings.engine.publish import Publisher
 from tidings.engine.reads import Reads
 from tidings.engine.retention import Retention
+from tidings.engine.sheets import Sheets
 from tidings.engine.sweeper import Sweeper
+from tidings.engine.verifier import Verifier
 from tidings.engine.webhooks import Webhooks
 from tidings.engine.worker import Worker, run_worker
 from tidings.errors import FailedPrecondition
@@ -100,6 +102,13 @@ class _Server:
                 publisher=Publisher(storage.log, storage.applications, clock),
                 listing=Listing(storage, clock, self._arrivals, self._reads),
                 webhooks=Webhooks(storage.webhooks, clock, policy, caps),
+                sheets=Sheets(
+                    storage,
+                    Verifier(self._sender, storage.dispatch, clock),
+                    clock,
+                    policy,
+                    caps,
+                ),
                 authenticator=self._authenticator,
                 storage=storage,
                 clock=clock,
