@@ -8,7 +8,16 @@ from itertools import count
 
 import pytest
 
-from tidings.domain.log_entry import Append, Appended, Header, Page, PageQuery, Receipt
+from tidings.domain.log_entry import (
+    Append,
+    Appended,
+    CallbackEntries,
+    CallbackQuery,
+    Header,
+    Page,
+    PageQuery,
+    Receipt,
+)
 from tidings.domain.positions import position_at
 from tidings.storage.sqlite import SqliteStorage
 from tidings.storage.sqlite.queries import load_queries
@@ -45,6 +54,9 @@ class SequencedLog:
 
     async def read_page(self, query: PageQuery) -> Page:
         return await self._storage.log.read_page(query)
+
+    async def read_callback(self, query: CallbackQuery) -> CallbackEntries:
+        return await self._storage.log.read_callback(query)
 
     async def read_tail(self, tails: Mapping[int, int], limit: int) -> Sequence[Header]:
         return await self._storage.log.read_tail(tails, limit)

@@ -10,10 +10,10 @@ from functools import partial
 import apsw
 
 from tidings.domain.caps import Caps
-from tidings.domain.instants import from_milliseconds, to_milliseconds
-from tidings.domain.key import ApiKey, Role
+from tidings.domain.instants import to_milliseconds
+from tidings.domain.key import ApiKey
 from tidings.errors import AlreadyExists
-from tidings.storage.sqlite.instants import loaded, stored
+from tidings.storage.rows.accounts import key_row, read_key
 from tidings.storage.sqlite.kept import check_applications
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
@@ -92,26 +92,16 @@ def _create_key(transaction: Transaction, *, key: ApiKey) -> None:
     connection = transaction.connection
     if connection.execute(_SQL["living_name"], (key.account, key.name)).fetchone():
         raise AlreadyExists(f"account {key.account} has a key named {key.name}")
-    row = (
-        key.key_id,
-        key.account,
-        key.name,
-        key.role.value,
-        key.key_hash,
-        to_milliseconds(key.created_at),
-        stored(key.revoked_at),
-        stored(key.last_used_at),
-    )
-    connection.execute(_SQL["insert_key"], row)
+    connection.execute(_SQL["insert_key"], key_row(key))
 
 
 def _find_key(connection: apsw.Connection, key_hash: bytes) -> ApiKey | None:
     row = connection.execute(_SQL["find_key"], (key_hash,)).fetchone()
-    return None if row is None else _key(*row)
+    return None if row is None else read_key(*row)
 
 
 def _list_keys(connection: apsw.Connection, account: str | None) -> list[ApiKey]:
-    return [_key(*row) for row in connection.execute(_SQL["list_keys"], (account,))]
+    return [read_key(*row) for row in connection.execute(_SQL["list_keys"], (account,))]
 
 
 def _revoke_key(transaction: Transaction, *, key_id: str, now: datetime) -> bool:
@@ -121,28 +111,6 @@ def _revoke_key(transaction: Transaction, *, key_id: str, now: datetime) -> bool
 
 def _touch_keys(transaction: Transaction, *, rows: Sequence[tuple[int, str]]) -> None:
     transaction.connection.executemany(_SQL["touch_key"], rows)
-
-
-def _key(
-    key_id: str,
-    account: str,
-    name: str,
-    role: str,
-    key_hash: bytes,
-    created_at: int,
-    revoked_at: int | None,
-    last_used_at: int | None,
-) -> ApiKey:
-    return ApiKey(
-        key_id=key_id,
-        account=account,
-        name=name,
-        role=Role(role),
-        key_hash=key_hash,
-        created_at=from_milliseconds(created_at),
-        revoked_at=loaded(revoked_at),
-        last_used_at=loaded(last_used_at),
-    )
 
 
 def _register(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 import apsw
 import msgspec
@@ -21,6 +19,7 @@ from tidings.domain.log_entry import (
     Receipt,
 )
 from tidings.ports import Clock
+from tidings.storage.account_shares import AccountShares
 from tidings.storage.sqlite.callback_scan import scan_callback
 from tidings.storage.sqlite.connection import snapshot
 from tidings.storage.sqlite.page_scan import PageScan
@@ -41,7 +40,7 @@ class SqliteChangeLog:
         self._readers = readers
         self._watchers = watchers
         self._clock = clock
-        self._shares = _AccountShares()
+        self._shares = AccountShares(limits.READER_THREADS)
 
     async def append(self, append: Append) -> Receipt:
         """Append all entries of one publish, durably, or none (ports.ChangeLog.append)."""
@@ -90,30 +89,6 @@ class SqliteChangeLog:
             self._writer.hints = len(self._watchers) > 0
 
         return undo
-
-
-class _AccountShares:
-    """A quarter of the reader threads for the long scans of one account (mechanics P5).
-
-    A scan of one slice is short and takes no share. The quarter is one thread while there are
-    fewer than eight, so that a key, which belongs to one account, has no more than one either.
-    """
-
-    def __init__(self) -> None:
-        self._shares: dict[str, tuple[asyncio.Semaphore, int]] = {}
-
-    @asynccontextmanager
-    async def of(self, account: str) -> AsyncIterator[None]:
-        fresh = asyncio.Semaphore(max(1, limits.READER_THREADS // 4))
-        share, users = self._shares.get(account, (fresh, 0))
-        self._shares[account] = (share, users + 1)
-        try:
-            async with share:
-                yield
-        finally:
-            _, users = self._shares.pop(account)
-            if users > 1:
-                self._shares[account] = (share, users - 1)
 
 
 def _read_tail(

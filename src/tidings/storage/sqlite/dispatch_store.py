@@ -13,20 +13,26 @@ from tidings.domain.dispatch import (
     BucketSettlement,
     BucketState,
     CallbackCursor,
-    Debt,
-    DispatchState,
     ReadNote,
 )
-from tidings.domain.instants import from_milliseconds, to_milliseconds
+from tidings.domain.instants import to_milliseconds
+from tidings.storage.rows.dispatch import (
+    attempt_row,
+    debt_row,
+    read_attempt,
+    read_debt,
+    read_state,
+    state_row,
+)
+from tidings.storage.rows.webhooks import json_text
 from tidings.storage.sqlite.callback_rows import cursors_of_bucket, find_cursors, save_cursors
 from tidings.storage.sqlite.connection import snapshot
-from tidings.storage.sqlite.instants import loaded, stored
 from tidings.storage.sqlite.lifecycle_store import revive
 from tidings.storage.sqlite.lifecycle_time import lag_ms
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
 from tidings.storage.sqlite.transaction import Transaction
-from tidings.storage.sqlite.webhook_rows import json_text, tracked_of_bucket
+from tidings.storage.sqlite.webhook_rows import tracked_of_bucket
 from tidings.storage.sqlite.writer import Writer
 
 _SQL = load_queries("dispatch")
@@ -83,19 +89,7 @@ class SqliteDispatchStore:
 
     async def add_attempts(self, attempts: Sequence[Attempt]) -> None:
         """Add to the log of attempts, in one batch; not those of webhooks that are gone."""
-        rows = [
-            (
-                attempt.bucket,
-                attempt.webhook_id,
-                to_milliseconds(attempt.attempted_at),
-                attempt.notification_id,
-                attempt.covered,
-                attempt.status,
-                attempt.error,
-                attempt.elapsed_ms,
-            )
-            for attempt in attempts
-        ]
+        rows = [attempt_row(attempt) for attempt in attempts]
         await self._writer.run(partial(_write_rows, name="add_attempts", rows=rows))
 
     async def attempts_of(self, bucket: int, webhook_id: str, limit: int) -> Sequence[Attempt]:
@@ -163,37 +157,13 @@ def _settle_bucket(transaction: Transaction, settlement: BucketSettlement) -> No
     _write_rows(
         transaction,
         name="save_states",
-        rows=[
-            (
-                bucket,
-                state.webhook_id,
-                state.matched,
-                state.notified,
-                state.reminders,
-                stored(state.remind_at),
-                state.noticed,
-            )
-            for state in settlement.states
-        ],
+        rows=[state_row(state) for state in settlement.states],
     )
     connection.executemany(_SQL["pay_debt"], [(bucket, paid) for paid in settlement.paid])
     _write_rows(
         transaction,
         name="save_debts",
-        rows=[
-            (
-                bucket,
-                debt.webhook_id,
-                debt.owed_through,
-                debt.failures,
-                to_milliseconds(debt.next_attempt_at),
-                to_milliseconds(debt.since_at),
-                debt.last_error,
-                debt.revision,
-                stored(debt.ended_at),
-            )
-            for debt in settlement.debts
-        ],
+        rows=[debt_row(debt) for debt in settlement.debts],
     )
     save_cursors(transaction, settlement.cursors)
 
@@ -238,70 +208,14 @@ def _load(connection: apsw.Connection, bucket: int) -> BucketState:
             bucket=bucket,
             checkpoint=checkpoint or 0,
             webhooks=tracked_of_bucket(connection, bucket),
-            states=tuple(_state(*row) for row in connection.execute(_SQL["states"], (bucket,))),
-            debts=tuple(_debt(*row) for row in connection.execute(_SQL["debts"], (bucket,))),
+            states=tuple(read_state(*row) for row in connection.execute(_SQL["states"], (bucket,))),
+            debts=tuple(read_debt(*row) for row in connection.execute(_SQL["debts"], (bucket,))),
             cursors=cursors_of_bucket(connection, bucket),
         )
-
-
-def _state(
-    bucket: int,
-    webhook_id: str,
-    matched: int,
-    notified: int,
-    reminders: int,
-    remind_at: int | None,
-    noticed: int,
-) -> DispatchState:
-    return DispatchState(
-        bucket=bucket,
-        webhook_id=webhook_id,
-        matched=matched,
-        notified=notified,
-        reminders=reminders,
-        remind_at=loaded(remind_at),
-        noticed=noticed,
-    )
-
-
-def _debt(
-    bucket: int,
-    webhook_id: str,
-    owed_through: int,
-    failures: int,
-    next_attempt_at: int,
-    since_at: int,
-    last_error: str,
-    revision: int,
-    ended_at: int | None,
-) -> Debt:
-    return Debt(
-        bucket=bucket,
-        webhook_id=webhook_id,
-        owed_through=owed_through,
-        failures=failures,
-        next_attempt_at=from_milliseconds(next_attempt_at),
-        since_at=from_milliseconds(since_at),
-        last_error=last_error,
-        revision=revision,
-        ended_at=loaded(ended_at),
-    )
 
 
 def _attempts_of(
     connection: apsw.Connection, bucket: int, webhook_id: str, limit: int
 ) -> list[Attempt]:
     rows = connection.execute(_SQL["attempts_of"], (bucket, webhook_id, limit))
-    return [
-        Attempt(
-            bucket=at,
-            webhook_id=of,
-            attempted_at=from_milliseconds(attempted_at),
-            notification_id=notification_id,
-            covered=covered,
-            status=status,
-            error=error,
-            elapsed_ms=elapsed_ms,
-        )
-        for at, of, attempted_at, notification_id, covered, status, error, elapsed_ms in rows
-    ]
+    return [read_attempt(*row) for row in rows]

@@ -16,12 +16,12 @@ from tidings.domain.sweep import MoveBatch, Moved, SweepTime
 from tidings.domain.webhook import Webhook
 from tidings.errors import NotFound
 from tidings.ports import Clock
-from tidings.storage.sqlite.instants import loaded, stored
+from tidings.storage.rows.instants import loaded, stored
+from tidings.storage.rows.webhooks import NEVER_MS, json_text
 from tidings.storage.sqlite.lifecycle_time import in_ms, lag_ms, paused_ms, read_sweep_time
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
 from tidings.storage.sqlite.transaction import Transaction
-from tidings.storage.sqlite.webhook_rows import NEVER_MS, json_text
 from tidings.storage.sqlite.webhook_store import append_control, delete_webhook, find_webhook
 from tidings.storage.sqlite.writer import Writer
 

@@ -8,7 +8,7 @@ import apsw
 
 from tidings.domain.instants import from_milliseconds
 from tidings.domain.sweep import SweepTime, lag
-from tidings.storage.sqlite.instants import loaded
+from tidings.storage.rows.instants import loaded
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.transaction import Transaction
 

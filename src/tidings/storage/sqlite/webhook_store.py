@@ -18,6 +18,7 @@ from tidings.domain.log_entry import NewEntry
 from tidings.domain.positions import next_position, position_at
 from tidings.domain.webhook import PartOfList, Placed, Webhook
 from tidings.errors import AlreadyExists, InvalidArgument, NotFound, RevisionConflict
+from tidings.storage.rows.webhooks import changeable, json_text, updated, webhook_row
 from tidings.storage.sqlite.callback_rows import insert_sheet, update_sheet
 from tidings.storage.sqlite.connection import snapshot
 from tidings.storage.sqlite.kept import check_revisions, count_webhook, uncount_webhook
@@ -25,15 +26,7 @@ from tidings.storage.sqlite.lifecycle_time import lag_ms
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
 from tidings.storage.sqlite.transaction import Transaction
-from tidings.storage.sqlite.webhook_rows import (
-    changeable,
-    find_revisions,
-    find_tracked,
-    find_webhooks,
-    json_text,
-    updated,
-    webhook_row,
-)
+from tidings.storage.sqlite.webhook_rows import find_revisions, find_tracked, find_webhooks
 from tidings.storage.sqlite.writer import Writer
 
 _SQL = load_queries("webhooks")
