@@ -21,6 +21,8 @@ import tidings
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SERVER = {"apsw", "pycurl", "aiodns", "pycares", "uvicorn", "starlette", "uvloop", "typer"}
+BROUGHT = {"flask"}
+"""Frameworks that a consumer brings: whoever asks for such an adapter has the framework."""
 ROOMS = [tidings.__name__] + [
     module.name
     for module in pkgutil.iter_modules(tidings.__path__, "tidings.")
@@ -47,6 +49,7 @@ def test_the_version_is_the_projects() -> None:
         ("tidings.domain.signing", SERVER | {"httpx", "asyncio"}),
         ("tidings.domain.event", SERVER | {"httpx", "asyncio"}),
         ("tidings.client", SERVER),
+        ("tidings.receiver", SERVER | BROUGHT | {"asyncpg"}),
     ],
 )
 def test_an_import_brings_nothing_of_the_server(imported: str, unwanted: set[str]) -> None:
@@ -64,6 +67,7 @@ def test_the_wheel_holds_what_is_no_python() -> None:
     for room in ("migrations", "sql"):
         folder = package.joinpath("storage", "sqlite", room)
         assert any(entry.name.endswith(".sql") for entry in folder.iterdir())
+    assert package.joinpath("receiver", "sqlite_inbox.sql").is_file()
 
 
 def normal(name: str) -> str:
@@ -90,7 +94,10 @@ def test_every_import_of_the_package_is_a_declared_dependency() -> None:
     extra = {normal(Requirement(text).name) for text in PROJECT["optional-dependencies"]["testing"]}
     shipped = set((ROOT / "src").rglob("*.py"))
     testing = set((ROOT / "src" / "tidings" / "testing").rglob("*.py"))
-    assert imported_by(shipped - testing) - declared == set()
+    postgres = {
+        normal(Requirement(text).name) for text in PROJECT["optional-dependencies"]["postgres"]
+    }
+    assert imported_by(shipped - testing) - declared - postgres == BROUGHT
     assert imported_by(testing) - declared - extra == set()
 
 

@@ -1,0 +1,117 @@
+"""The receiver as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+from tidings.domain.limits import RECEIVED_BODY_SECONDS
+from tidings.receiver.decision import SLOW
+from tidings.receiver.request import Answer, Request, joined_headers
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Endpoint(Protocol):
+    """What the application needs of a receiver."""
+
+    max_body_bytes: int
+
+    async def receive(self, request: Request) -> Answer:
+        """Answer a request."""
+
+    async def open(self) -> None:
+        """Begin to work."""
+
+    async def close(self) -> None:
+        """End."""
+
+
+class SenderGone(Exception):
+    """The connection ended before the body did: nobody is left to answer."""
+
+
+async def run(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one request, or follow the server's life. Raises RuntimeError for a WebSocket."""
+    if scope["type"] == "lifespan":
+        await _live(endpoint, receive, send)
+    elif scope["type"] == "http":
+        try:
+            answer = await _answer(endpoint, scope, receive)
+        except SenderGone:
+            return
+        await _respond(send, answer)
+    else:
+        raise RuntimeError(f"a receiver doesn't speak {scope['type']}")
+
+
+async def _answer(endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
+    headers = joined_headers(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+    )
+    try:
+        body = await read_body(headers.get("content-length", ""), receive, endpoint.max_body_bytes)
+    except TimeoutError:
+        return SLOW
+    return await endpoint.receive(Request(method=scope["method"], headers=headers, body=body))
+
+
+async def read_body(length: str, receive: Receive, max_bytes: int) -> bytes | None:
+    """Read a body; None as soon as it is larger than `max_bytes`, which are all that is held.
+
+    Raises SenderGone, and TimeoutError after RECEIVED_BODY_SECONDS.
+    """
+    if length.isdecimal() and int(length[:20]) > max_bytes:
+        return None
+    async with asyncio.timeout(RECEIVED_BODY_SECONDS):
+        return await _pieces(receive, max_bytes)
+
+
+async def _pieces(receive: Receive, max_bytes: int) -> bytes | None:
+    pieces: list[bytes] = []
+    size, more = 0, True
+    while more:
+        piece, more = await _piece(receive)
+        size += len(piece)
+        if size > max_bytes:
+            return None
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def _piece(receive: Receive) -> tuple[bytes, bool]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise SenderGone
+    return message.get("body", b""), message.get("more_body", False)
+
+
+async def _respond(send: Send, answer: Answer) -> None:
+    headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers
+    ]
+    headers.append((b"content-length", b"%d" % len(answer.body)))
+    status = int(answer.status)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _live(endpoint: Endpoint, receive: Receive, send: Send) -> None:
+    """Begin before the first request, and end after the last."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            try:
+                await endpoint.open()
+            except Exception as error:
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                raise
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await endpoint.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

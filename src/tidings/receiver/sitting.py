@@ -1,0 +1,91 @@
+"""A receiver at work in one event loop: its inbox open, what comes gathered, its worker running."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+from tidings.domain import limits
+from tidings.errors import StorageUnavailable
+from tidings.receiver.clock import Clock
+from tidings.receiver.gathering import Gathering
+from tidings.receiver.inbox import Held, Inbox
+from tidings.receiver.notification import Notification
+from tidings.receiver.working import Worker
+
+
+class Sitting:
+    """Belongs to the loop and the process in which it was made."""
+
+    def __init__(self, receiver: str, inbox: Inbox, worker: Worker, clock: Clock) -> None:
+        self.inbox = inbox
+        self.worker = worker
+        self._receiver = receiver
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._process = os.getpid()
+        self._gathering = Gathering(self._commit, largest=limits.KEEP_NOTIFICATIONS)
+        self._held = Held(0, 0)
+        self._look_at: float | None = None
+        self._working: asyncio.Task[None] | None = None
+        self._opening = self._loop.create_task(inbox.open())
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is its loop and its process."""
+        return self._process == os.getpid() and self._loop is asyncio.get_running_loop()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it goes on in another loop of this process."""
+        return self._process == os.getpid() and self._loop.is_running() and not self.is_here
+
+    async def opened(self) -> None:
+        """Return once the inbox is open; raise what hinders that."""
+        if not self._opening.done():
+            await asyncio.shield(self._opening)
+        else:
+            self._opening.result()
+
+    def start(self) -> None:
+        """Let the worker run, where it doesn't yet."""
+        if self._working is None:
+            self._working = self._loop.create_task(self.worker.run())
+
+    async def keep(self, notification: Notification) -> bool:
+        """Keep a notification, durably; return whether it is new."""
+        return await self._gathering.put(notification)
+
+    async def close(self) -> None:
+        """Stop the worker, finish what is being kept, and close the inbox."""
+        if self._working is not None:
+            self._working.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._working
+        await self._gathering.ended()
+        with suppress(Exception):
+            await self._opening
+        await self.inbox.close()
+
+    async def _commit(self, group: Sequence[Notification]) -> Sequence[bool]:
+        await self._look()
+        if (
+            self._held.notifications >= limits.INBOX_NOTIFICATIONS
+            or self._held.bytes >= limits.INBOX_BYTES
+        ):
+            raise StorageUnavailable("the inbox is full: see its dead letters, or its handlers")
+        results = await self.inbox.keep(self._receiver, group)
+        news = [len(one.body) for one, is_new in zip(group, results, strict=True) if is_new]
+        self._held = Held(self._held.notifications + len(news), self._held.bytes + sum(news))
+        if news:
+            self.worker.wake.set()
+        return results
+
+    async def _look(self) -> None:
+        """Measure the inbox now and then; in between, what this process kept is added up."""
+        now = self._clock.monotonic()
+        if self._look_at is None or now >= self._look_at:
+            self._look_at = now + limits.INBOX_LOOK_SECONDS
+            self._held = await self.inbox.held(self._receiver)

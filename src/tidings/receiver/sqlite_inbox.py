@@ -1,0 +1,149 @@
+"""An inbox in a SQLite file, by the standard library's sqlite3.
+
+Two connections: one keeps, one works. Within a process a lock lets one of them write at a time;
+between processes SQLite's own does. The file stays in the journal mode that it has: a new one gets
+a rollback journal, since the write-ahead log of the SQLite that most interpreters bring can damage
+a file that several processes write (mended in 3.51.3). Commits are shared, so that costs little.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from tidings.errors import StorageClosed
+from tidings.receiver import sqlite_rows as rows
+from tidings.receiver.inbox import Claim, DeadItem, Held
+from tidings.receiver.notification import Item, Kept, Notification, Part
+from tidings.receiver.sqlite_desk import Desk
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SqliteInbox:
+    """Implements Inbox. `path` is the file's; the consumer's own database may be meant."""
+
+    sync_transactions = True
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._writing = threading.Lock()
+        self._turn = asyncio.Lock()
+        self._keeping: Desk | None = None
+        self._working: Desk | None = None
+
+    async def open(self) -> None:
+        """Open the file, or make it."""
+        self._keeping = Desk(self._path, self._writing)
+        self._working = Desk(self._path, self._writing)
+        try:
+            await self._keeping.write(rows.make_tables)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the file."""
+        desks = [desk for desk in (self._keeping, self._working) if desk is not None]
+        self._keeping = self._working = None
+        for desk in desks:
+            await desk.close()
+
+    async def keep(self, receiver: str, notifications: Sequence[Notification]) -> Sequence[bool]:
+        """Keep in one commit."""
+        return await _opened(self._keeping).write(rows.keep, receiver, notifications)
+
+    async def held(self, receiver: str) -> Held:
+        """Count, beside what is being worked off."""
+        return await _opened(self._keeping).write(rows.held, receiver)
+
+    async def claim(self, receiver: str, holder: str, now_ms: int, until_ms: int) -> Claim | None:
+        """Claim, or renew."""
+        # By the connection that keeps: a handler may have the other one for long.
+        return await _opened(self._keeping).write(rows.claim, receiver, holder, now_ms, until_ms)
+
+    async def release(self, claim: Claim) -> None:
+        """End a claim."""
+        await self._write(rows.release, claim)
+
+    async def unopened(self, claim: Claim, limit: int) -> Sequence[Kept]:
+        """Read what is to be taken apart."""
+        return await self._write(rows.unopened, claim, limit)
+
+    async def unpack(self, claim: Claim, kept: Kept, parts: Sequence[Part], now_ms: int) -> None:
+        """Put parts in a notification's place."""
+        await self._write(rows.unpack, claim, kept, parts, now_ms)
+
+    async def due(self, claim: Claim, now_ms: int, limit: int) -> Sequence[Item]:
+        """Read what is to be tried by now."""
+        return await self._write(rows.due, claim, now_ms, limit)
+
+    async def next_due_ms(self, claim: Claim) -> int | None:
+        """Read when the next is to be tried."""
+        return await self._write(rows.next_due, claim)
+
+    async def contents(self, notification: int) -> Kept:
+        """Read a notification."""
+        return await self._write(rows.contents, notification)
+
+    @asynccontextmanager
+    async def attempt(self, claim: Claim, item: Item, now_ms: int) -> AsyncIterator[Any]:
+        """Hand the working connection out, in a transaction that its user can't end."""
+        async with self._turn:
+            desk = _opened(self._working)
+            try:
+                yield await desk.call(Desk.lend)
+                await desk.call(Desk.take_back)
+                await desk.call(Desk.check_transaction)
+                await desk.call(Desk.run, rows.settle, claim, item, now_ms)
+                await desk.call(Desk.commit)
+            finally:
+                await desk.call(Desk.leave)
+
+    async def settle(self, claim: Claim, item: Item, now_ms: int) -> None:
+        """Drop an item that was handled."""
+        await self._write(rows.settle, claim, item, now_ms)
+
+    async def postpone(self, claim: Claim, item: Item, due_ms: int) -> None:
+        """Count a try that failed."""
+        await self._write(rows.postpone, claim, item, due_ms)
+
+    async def bury(self, claim: Claim, item: Item, now_ms: int, error: str) -> None:
+        """Give an item up."""
+        await self._write(rows.bury, claim, item, now_ms, error)
+
+    async def dead(self, receiver: str, after: int, limit: int) -> Sequence[DeadItem]:
+        """Read what was given up."""
+        return await self._write(rows.dead, receiver, after, limit)
+
+    async def revive(self, receiver: str, numbers: Sequence[int], now_ms: int) -> int:
+        """Let dead items be tried again."""
+        return await self._write(rows.revive, receiver, numbers, now_ms)
+
+    async def drop(self, receiver: str, numbers: Sequence[int]) -> int:
+        """Drop dead items."""
+        return await self._write(rows.drop, receiver, numbers)
+
+    async def forget(self, before_ms: int, limit: int) -> int:
+        """Forget old identities."""
+        return await self._write(rows.forget, before_ms, limit)
+
+    async def _write(
+        self,
+        call: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        async with self._turn:
+            return await _opened(self._working).write(call, *args, **kwargs)
+
+
+def _opened(desk: Desk | None) -> Desk:
+    if desk is None:
+        raise StorageClosed("the inbox is closed")
+    return desk
