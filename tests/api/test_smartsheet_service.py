@@ -194,7 +194,7 @@ async def test_a_database_that_can_t_be_written_asks_to_try_again(
 
     monkeypatch.setattr(service.installation.storage.webhooks, "create", full)
     answer = await service.send("POST", body=wish())
-    assert (answer.status_code, answer.json()["errorCode"]) == (503, 4004)
+    assert (answer.status_code, answer.json()["errorCode"]) == (503, 4001)
     assert answer.headers["retry-after"] == "3"
 
 

@@ -14,11 +14,13 @@ from tests.api.sheet_service import CALLBACK, Service, challenge_of, willing
 from tidings.domain.dispatch import BucketSettlement, CallbackCursor, Place
 from tidings.domain.sheet_standing import sheet_of
 from tidings.domain.sheet_webhook import SheetStatus
+from tidings.engine.sheets import Asker
 from tidings.ports import SendOutcome, SendRequest
 from tidings.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
 
+ADMIN = Asker(account=ACCOUNT, key_id="key_admin", name="admin")
 MOVED = "https://moved.test/callback"
 ENABLE = {"enabled": True}
 LATE = SendOutcome(status=200, error="the deadline of 10 s was over")
@@ -221,7 +223,7 @@ async def test_an_administrator_disables_and_enables_whatever_the_owner_asks(
 ) -> None:
     webhook = await service.enabled()
     path = f"/{webhook['id']}"
-    await service.sheets.disable(ACCOUNT, webhook["id"])
+    await service.sheets.disable(ADMIN, webhook["id"])
     shown = await service.call("GET", path)
     assert (shown["enabled"], shown["status"]) == (False, "DISABLED_ADMINISTRATIVE")
     assert shown["disabledDetails"] == "Disabled by an administrator"
@@ -264,7 +266,7 @@ async def test_what_another_changes_during_the_challenge_is_judged_again(
     )
     while not service.sender.in_flight:
         await asyncio.sleep(0)
-    await service.sheets.disable(ACCOUNT, webhook["id"])
+    await service.sheets.disable(ADMIN, webhook["id"])
     held.set()
     assert (await enabling).json()["errorCode"] == 1154
 
@@ -304,7 +306,7 @@ async def test_an_account_s_silent_endpoints_hold_up_nobody_else(service: Servic
     )
     path = f"/{theirs['id']}"
     service.sender.behave("https://theirs.test/", willing)
-    assert await service.refused("PUT", path, ENABLE, key=stranger) == (503, 4004)
+    assert await service.refused("PUT", path, ENABLE, key=stranger) == (503, 4001)
     service.sheets._verifier._at_once = 9
     assert (await service.call("PUT", path, ENABLE, key=stranger))["result"]["enabled"]
     held.set()

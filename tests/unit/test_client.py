@@ -398,6 +398,19 @@ def test_a_sheet_s_webhook_is_made_enabled_and_its_secret_reset() -> None:
     assert json.loads(server.bodies[1]) == {"enabled": True}
 
 
+def test_an_administrator_disables_and_enables_a_sheet_s_webhook() -> None:
+    off = SHEET_WEBHOOK | {"status": "DISABLED_ADMINISTRATIVE"}
+    on = SHEET_WEBHOOK | {"enabled": True, "status": "ENABLED"}
+    server = Server(httpx.Response(200, json=off), httpx.Response(200, json=on))
+    client = server.client()
+    assert client.disable_administratively(7).status == "DISABLED_ADMINISTRATIVE"
+    assert client.enable_administratively(7).enabled
+    assert [(request.method, request.url.path) for request in server.requests] == [
+        ("POST", "/v1/webhooks/7/disable"),
+        ("POST", "/v1/webhooks/7/enable"),
+    ]
+
+
 def test_sheet_webhooks_are_listed_got_and_deleted() -> None:
     page = {"pageNumber": 2, "pageSize": 1, "totalPages": 2, "totalCount": 2}
     done = httpx.Response(200, json={"message": "SUCCESS", "resultCode": 0})

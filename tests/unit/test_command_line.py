@@ -73,6 +73,8 @@ def test_help_names_each_setting_s_variable_and_default(run: Run) -> None:
     ],
 )
 def test_a_wrong_use_is_a_sentence_and_exit_code_2(
+        (["webhooks", "disable", "7"], {}, "say --administrative"),
+        (["webhooks", "enable", "3c8a1835-a39a"], {}, "NUMBER"),
     run: Run, arguments: list[str], environment: dict[str, str], words: str
 ) -> None:
     code, output, sentence = run(*arguments, **environment)

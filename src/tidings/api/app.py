@@ -6,7 +6,7 @@ which costs as much as a small request (design, measured).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tidings.api.administration import administration
 from tidings.api.applications import ApplicationsEndpoint
 from tidings.api.auth import Authenticator
 from tidings.api.changes import ChangesEndpoint
@@ -81,7 +82,13 @@ class _App:
             ("GET", "/readyz"): Readiness(engine.storage, clock, engine.readiness),
         }
         applications = ApplicationsEndpoint(publisher, authenticator, clock, meter)
-        self._rest = _router({("POST", "/v1/applications"): applications, **self._busy})
+        self._rest = _router(
+            {
+                ("POST", "/v1/applications"): applications,
+                **administration(engine.sheets, authenticator),
+                **self._busy,
+            }
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request, or the server's start and end."""
@@ -107,7 +114,7 @@ async def _live_through(receive: Receive, send: Send) -> None:
             return
 
 
-def _router(endpoints: dict[tuple[str, str], ASGIApp]) -> Starlette:
+def _router(endpoints: Mapping[tuple[str, str], ASGIApp]) -> Starlette:
     routes = [
         Route(path, _Endpoint(endpoint), methods=[method])
         for (method, path), endpoint in endpoints.items()

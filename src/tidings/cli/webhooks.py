@@ -12,6 +12,7 @@ from tidings.cli.output import note, print_json, print_table
 from tidings.client import Webhook
 from tidings.config import Settings
 from tidings.domain.kinds import Kind
+from tidings.errors import FailedPrecondition
 
 webhooks = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +20,9 @@ webhooks = typer.Typer(
 )
 
 WebhookId = Annotated[str, typer.Argument(help="The webhook's id (`tidings webhooks list`).")]
+Number = Annotated[
+    int, typer.Argument(metavar="NUMBER", min=1, help="The callback webhook's id, a number.")
+]
 Kinds = Annotated[
     list[str] | None,
     typer.Option(
@@ -174,6 +178,44 @@ def delete(settings: Settings, webhook_id: WebhookId) -> None:
     with connect(settings) as client:
         client.delete_webhook(webhook_id)
     note(f"Deleted webhook {webhook_id}.")
+
+
+@webhooks.command()
+@with_settings(*SERVER)
+def disable(
+    settings: Settings,
+    number: Number,
+    administrative: Annotated[
+        bool, typer.Option("--administrative", help="Its owner can't enable it then.")
+    ] = False,
+) -> None:
+    """Disable a callback webhook (`/2.0/webhooks`) for its owner; takes an admin's key.
+
+    What happens meanwhile is collected, and sent once it is enabled again.
+
+        $ tidings webhooks disable 4503604829677444 --administrative
+    """
+    if not administrative:
+        raise typer.BadParameter(
+            "say --administrative: an owner disables by PUT /2.0/webhooks/ID, "
+            "or stops pings by `tidings webhooks update ID --disable`"
+        )
+    with connect(settings) as client:
+        print_json(client.disable_administratively(number))
+
+
+@webhooks.command()
+@with_settings(*SERVER)
+def enable(settings: Settings, number: Number) -> None:
+    """Enable a callback webhook after its challenge, whoever disabled it; takes an admin's key.
+
+    $ tidings webhooks enable 4503604829677444
+    """
+    with connect(settings) as client:
+        webhook = client.enable_administratively(number)
+    print_json(webhook)
+    if not webhook.enabled:
+        raise FailedPrecondition(f"It stands {webhook.status}: {webhook.disabled_details}.")
 
 
 def _filter(applications: list[str] | None, fields: list[str] | None) -> dict[str, Any] | None:

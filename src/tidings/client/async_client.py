@@ -95,6 +95,8 @@ class AsyncClient:
     update_sheet_webhook = _awaited(sheet_calls.update_sheet_webhook)
     delete_sheet_webhook = _awaited(sheet_calls.delete_sheet_webhook)
     reset_shared_secret = _awaited(sheet_calls.reset_shared_secret)
+    disable_administratively = _awaited(sheet_calls.disable_administratively)
+    enable_administratively = _awaited(sheet_calls.enable_administratively)
 
     async def walk_webhooks(self, *, solution_id: str | None = None) -> AsyncIterator[Webhook]:
         """Yield all webhooks, page by page."""

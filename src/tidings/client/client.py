@@ -93,6 +93,8 @@ class Client:
     update_sheet_webhook = _blocking(sheet_calls.update_sheet_webhook)
     delete_sheet_webhook = _blocking(sheet_calls.delete_sheet_webhook)
     reset_shared_secret = _blocking(sheet_calls.reset_shared_secret)
+    disable_administratively = _blocking(sheet_calls.disable_administratively)
+    enable_administratively = _blocking(sheet_calls.enable_administratively)
 
     def walk_webhooks(self, *, solution_id: str | None = None) -> Iterator[Webhook]:
         """Yield all webhooks, page by page."""

@@ -65,6 +65,7 @@ _BY_NUMBER: Mapping[int, type[TidingsError]] = {
     1004: PermissionDenied,
     1006: NotFound,
     1008: MalformedRequest,
+    1013: FailedPrecondition,
     1124: UnsupportedMediaType,
     1151: NotFound,
     1153: FailedPrecondition,

@@ -1,4 +1,4 @@
-"""The Smartsheet contract's `/2.0/webhooks` (contract 2.1 to 2.3), call by call."""
+"""The Smartsheet contract's `/2.0/webhooks` (contract 2.1 to 2.3), call by call; ours beside it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tidings.client.request import JSON, Answer, Request, decoded, reading
 from tidings.client.sheet_messages import SheetWebhook, SheetWebhooksPage
 
 _PATH = "/2.0/webhooks"
+_ADMINISTRATION = "/v1/webhooks"
 _T = TypeVar("_T")
 
 
@@ -92,6 +93,33 @@ def reset_shared_secret(webhook_id: int) -> Request[str]:
     """
     path = f"/{webhook_id:d}/resetsharedsecret"
     return _call("POST", path, _shared_secret, {}, repeatable=False)
+
+
+def disable_administratively(webhook_id: int) -> Request[SheetWebhook]:
+    """Disable a sheet's webhook so that its owner can't enable it; takes an admin's key.
+
+    Raises NotFound.
+    """
+    return _administration(webhook_id, "disable")
+
+
+def enable_administratively(webhook_id: int) -> Request[SheetWebhook]:
+    """Enable a sheet's webhook after its challenge, also one that was so disabled.
+
+    Takes an admin's key. A challenge that failed doesn't raise: `enabled` stays False, and
+    `status` and `disabled_details` say why. Raises NotFound; Conflict where the key that created
+    it is revoked.
+    """
+    return _administration(webhook_id, "enable")
+
+
+def _administration(webhook_id: int, action: str) -> Request[SheetWebhook]:
+    return Request(
+        method="POST",
+        path=f"{_ADMINISTRATION}/{webhook_id:d}/{action}",
+        read=reading(SheetWebhook),
+        service=_ADMINISTRATION,
+    )
 
 
 class _Wrapped(msgspec.Struct, Generic[_T]):

@@ -177,14 +177,15 @@ class Sheets:
 
         return (await self._rewritten(asker.account, number, change)).secret
 
-    async def disable(self, account: str, number: int) -> Standing:
+    async def disable(self, asker: Asker, number: int) -> Standing:
         """Disable a webhook until `enable`, whatever its owner asks. Raises NotFound."""
 
         def change(webhook: Webhook) -> Webhook:
             return disabled_administratively(webhook, self._clock.now())
 
-        webhook = await self._rewritten(account, number, change)
-        return Standing(webhook, None)
+        webhook = await self._rewritten(asker.account, number, change)
+        [standing] = await self._with_cursors([webhook])
+        return standing
 
     async def enable(self, asker: Asker, number: int) -> Standing:
         """Enable a webhook after its challenge, also one that was disabled by `disable`.
