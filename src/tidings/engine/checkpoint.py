@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from tidings.domain import limits
-from tidings.domain.dispatch import BucketSettlement, Debt, DispatchState
+from tidings.domain.dispatch import BucketSettlement, CallbackCursor, Debt, DispatchState
 from tidings.engine import debts
 from tidings.engine.dispatcher import Dispatcher
+from tidings.engine.notifying import owing_of
 from tidings.engine.subscriptions import Subscription, Written
 from tidings.ports import Clock, DispatchStore
 
@@ -52,7 +53,9 @@ class Checkpointing:
             if settlement.checkpoint is not None:
                 self._checkpoints[settlement.bucket] = settlement.checkpoint
         # What holds the checkpoint is looked at again, also if nothing more happens to it.
-        self._dispatcher.touched |= {s for s in touched if debts.held_from(s) is not None}
+        self._dispatcher.touched |= {
+            one for one in touched if owing_of(one).held_from(one) is not None
+        }
         if left_out:
             self._dispatcher.leases.drop(left_out)
         return limits.FLUSH_SECONDS
@@ -69,7 +72,7 @@ class Checkpointing:
         for subscription in touched:
             if debts.held_too_long(subscription, now, present):
                 dispatcher.reschedule(subscription)
-            since = debts.held_from(subscription)
+            since = owing_of(subscription).held_from(subscription)
             if since is not None:
                 held[subscription.bucket] = min(since, held.get(subscription.bucket, since))
             now_written = changed[subscription.bucket].add(subscription)
@@ -95,9 +98,10 @@ class _Changed:
         self.states: list[DispatchState] = []
         self.debts: list[Debt] = []
         self.paid: list[str] = []
+        self.cursors: list[CallbackCursor] = []
 
     def __bool__(self) -> bool:
-        return bool(self.states or self.debts or self.paid)
+        return bool(self.states or self.debts or self.paid or self.cursors)
 
     def add(self, subscription: Subscription) -> Written | None:
         """Take up a webhook's rows; return what will be written then, or None for nothing."""
@@ -105,7 +109,7 @@ class _Changed:
         now = subscription.to_write()
         if now == before:
             return None
-        if before is None or now[:-1] != before[:-1]:
+        if before is None or now.state != before.state:
             self.states.append(
                 DispatchState(
                     bucket=subscription.bucket,
@@ -122,6 +126,8 @@ class _Changed:
                 self.paid.append(subscription.webhook_id)
             else:
                 self.debts.append(now.debt)
+        if now.cursor is not None and (before is None or now.cursor != before.cursor):
+            self.cursors.append(now.cursor)
         return now
 
     def settlement(self, bucket: int, epoch: int, checkpoint: int) -> BucketSettlement:
@@ -133,4 +139,5 @@ class _Changed:
             states=tuple(self.states),
             debts=tuple(self.debts),
             paid=tuple(self.paid),
+            cursors=tuple(self.cursors),
         )

@@ -11,6 +11,7 @@ from tidings.engine.dispatcher import Dispatcher
 from tidings.engine.endings import Endings
 from tidings.engine.leases import Leases
 from tidings.engine.reads import Reads
+from tidings.engine.standings import Standings
 from tidings.engine.worker import Worker
 from tidings.ports import Clock, Sender, Storage
 
@@ -30,12 +31,22 @@ class Dispatch:
         *,
         reads: Reads | None = None,
         sends: int = limits.SENDS,
+        gather_seconds: float = limits.CALLBACK_GATHER_SECONDS,
     ) -> None:
         self.leases = Leases(storage.dispatch, clock, holder)
         self.attempts = AttemptLog(storage.dispatch)
         self.endings = Endings(storage.webhooks, self.leases)
+        self.standings = Standings(storage.webhooks, self.leases, clock)
         self.dispatcher = Dispatcher(
-            storage, sender, clock, self.leases, self.attempts, self.endings, sends=sends
+            storage,
+            sender,
+            clock,
+            self.leases,
+            self.attempts,
+            self.endings,
+            self.standings,
+            sends=sends,
+            gather_seconds=gather_seconds,
         )
         self.checkpointing = Checkpointing(self.dispatcher, storage.dispatch, clock)
         self._storage = storage
@@ -45,7 +56,14 @@ class Dispatch:
     @property
     def workers(self) -> Sequence[Worker]:
         """What must be run: each by `run_worker`."""
-        return (self.leases, self.dispatcher, self.checkpointing, self.endings, self.attempts)
+        return (
+            self.leases,
+            self.dispatcher,
+            self.checkpointing,
+            self.endings,
+            self.standings,
+            self.attempts,
+        )
 
     @property
     def hindrance(self) -> str | None:

@@ -17,13 +17,17 @@ from tidings.domain.log_entry import Appended
 from tidings.domain.notification import Scope
 from tidings.engine import owing
 from tidings.engine.attempts import AttemptLog
+from tidings.engine.calls import Judgement, calls_of
+from tidings.engine.composing import Composer
+from tidings.engine.cursors import CursorWriter
 from tidings.engine.endings import Endings
 from tidings.engine.leases import Leases
 from tidings.engine.matching import Matcher, Tail
-from tidings.engine.notifying import way_of
+from tidings.engine.notifying import owing_of
 from tidings.engine.schedule import Schedule
 from tidings.engine.sending import Sending
-from tidings.engine.subscriptions import Before, Subscription, Subscriptions
+from tidings.engine.standings import Standings
+from tidings.engine.subscriptions import Before, Kept, Subscription, Subscriptions
 from tidings.errors import TidingsError
 from tidings.ports import Clock, Sender, Storage
 
@@ -41,11 +45,13 @@ class Dispatcher:
         leases: Leases,
         attempts: AttemptLog,
         endings: Endings,
+        standings: Standings,
         *,
         sends: int = limits.SENDS,
+        gather_seconds: float = limits.CALLBACK_GATHER_SECONDS,
     ) -> None:
         self.wake = asyncio.Event()
-        self.subscriptions = Subscriptions()
+        self.subscriptions = Subscriptions(gather_seconds)
         self.tail = Tail(storage)
         self.leases = leases
         self.touched: set[Subscription] = set()
@@ -53,6 +59,8 @@ class Dispatcher:
         self._storage = storage
         self._clock = clock
         self._endings = endings
+        self._standings = standings
+        standings.on_touched = self._touch
         self._schedule = Schedule(sends)
         self._sending = Sending(
             storage.webhooks,
@@ -62,6 +70,13 @@ class Dispatcher:
             attempts,
             endings,
             self._schedule,
+            Composer(
+                storage.log,
+                clock,
+                CursorWriter(storage.dispatch, leases),
+                self.tail.positions,
+                on_touched=self._touch,
+            ),
             on_touched=self._touch,
             on_landed=self.wake.set,
         )
@@ -70,6 +85,7 @@ class Dispatcher:
             self.subscriptions,
             on_match=self._matched,
             on_change=self._changed,
+            on_scope=self._scope_moved,
             on_gone=self._gone,
         )
         leases.on_lost = self._lost
@@ -148,17 +164,29 @@ class Dispatcher:
         now = self._clock.monotonic()
         if subscription.debt is None:  # while a debt stands, matches write nothing (D2)
             self.touched.add(subscription)
-        if way_of(subscription).match(subscription, position, scope, now):
+        if owing_of(subscription).match(subscription, position, scope, now):
             self._schedule.look_at(subscription, now)
 
     def _changed(self, subscription: Subscription, before: Before) -> None:
         now = self._clock.monotonic()
-        way_of(subscription).change(subscription, before, now)
+        owing_of(subscription).change(subscription, before, now)
         self.touched.add(subscription)
         self._schedule.look_at(subscription, now)
+        self._look_beside(subscription, now)
+
+    def _scope_moved(self, subscription: Subscription, position: int, gone: bool) -> None:
+        if calls_of(subscription).judge(Judgement(position, gone)):
+            self.subscriptions.scope_judged(subscription)
+            self.touched.add(subscription)
+            self._standings.look_at(subscription)
+
+    def _look_beside(self, subscription: Subscription, now: float) -> None:
+        for other in owing_of(subscription).beside(subscription):
+            self._schedule.look_at(other, now)
 
     def _gone(self, subscription: Subscription) -> None:
-        way_of(subscription).gone(subscription)
+        owing_of(subscription).gone(subscription)
+        self._look_beside(subscription, self._clock.monotonic())
         self._schedule.drop(subscription)
         self.touched.discard(subscription)
         self._sending.abort(subscription.webhook_id)
@@ -168,13 +196,13 @@ class Dispatcher:
         now, present = self._clock.monotonic(), self._clock.now()
         debts = {debt.webhook_id: debt for debt in state.debts}
         states = {row.webhook_id: row for row in state.states}
+        cursors = {cursor.webhook_id: cursor for cursor in state.cursors}
         for tracked in state.webhooks:
             subscription = self.subscriptions.put(tracked)
             webhook_id = tracked.webhook_id
-            if way_of(subscription).load(
+            if owing_of(subscription).load(
                 subscription,
-                states.get(webhook_id),
-                debts.get(webhook_id),
+                Kept(states.get(webhook_id), debts.get(webhook_id), cursors.get(webhook_id)),
                 now=now,
                 present=present,
                 draw=self._clock.draw(),

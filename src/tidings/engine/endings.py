@@ -13,8 +13,8 @@ import itertools
 from tidings import telemetry
 from tidings.domain import limits
 from tidings.domain.dispatch import Debt
-from tidings.domain.webhook import given_up
 from tidings.engine.leases import Leases
+from tidings.engine.notifying import settling_of
 from tidings.engine.subscriptions import Subscription
 from tidings.errors import NotFound, RevisionConflict
 from tidings.ports import WebhookStore
@@ -63,12 +63,15 @@ class Endings:
             return False
         webhook = await self._store.get(subscription.bucket, subscription.webhook_id)
         debt = _ended(subscription)
-        if webhook is None or debt is None or debt.ended_at is None:
+        if webhook is None or debt is None:
             return True  # deleted, or its owner was faster
         if webhook.revision != subscription.revision:
             return False  # the tail comes first: it says whether the debt still stands
+        ended = settling_of(subscription).given_up(subscription, webhook, debt)
+        if ended is None:
+            return True
         try:
-            await self._store.update(given_up(webhook, at=debt.ended_at, error=debt.last_error))
+            await self._store.update(ended)
         except RevisionConflict:
             return False
         except NotFound:

@@ -6,52 +6,47 @@ import asyncio
 from collections.abc import Callable
 
 from tidings import telemetry
-from tidings.domain.webhook import Webhook
-from tidings.engine.attempts import AttemptLog
-from tidings.engine.pinging import attempt_of, ping_of, request_of
+from tidings.engine.departure import Compose, Departure
 from tidings.engine.slots import Start
-from tidings.engine.subscriptions import Flight
-from tidings.ports import Clock, Sender, SendOutcome
+from tidings.ports import Sender, SendOutcome
 
 
 class Flights:
-    """Sends, and tells of how it ended: `on_landed` with the URL that was tried, or called off."""
+    """Sends, and tells of how it ended: `on_landed` with what was sent, or called off."""
 
     def __init__(
         self,
         sender: Sender,
-        clock: Clock,
-        attempts: AttemptLog,
         *,
-        on_landed: Callable[[Start, SendOutcome, str | None], None],
+        on_landed: Callable[[Start, Departure | None, SendOutcome], None],
         on_called_off: Callable[[Start], None],
     ) -> None:
         self._sender = sender
-        self._clock = clock
-        self._attempts = attempts
         self._on_landed = on_landed
         self._on_called_off = on_called_off
-        self._tasks: dict[str, asyncio.Task[SendOutcome]] = {}
+        self._tasks: dict[str, asyncio.Task[SendOutcome | None]] = {}
 
-    def send(self, start: Start, webhook: Webhook, flight: Flight) -> None:
-        """Let an attempt start in the background."""
-        ping, at = ping_of(webhook, flight), self._clock.now()
+    def send(self, start: Start, compose: Compose) -> None:
+        """Let an attempt start in the background, with what `compose` makes."""
+        departed: Departure | None = None
 
-        async def attempt() -> SendOutcome:
-            return await self._sender.send(request_of(webhook, ping, at))
+        async def attempt() -> SendOutcome | None:
+            nonlocal departed
+            departed = await compose()
+            return None if departed is None else await self._sender.send(departed.request)
 
         task = asyncio.create_task(attempt())
-        self._tasks[webhook.webhook_id] = task
+        webhook_id = start.subscription.webhook_id
+        self._tasks[webhook_id] = task
 
-        def landed(task: asyncio.Task[SendOutcome]) -> None:
-            if self._tasks.get(webhook.webhook_id) is task:
-                del self._tasks[webhook.webhook_id]
-            if task.cancelled():
+        def landed(task: asyncio.Task[SendOutcome | None]) -> None:
+            if self._tasks.get(webhook_id) is task:
+                del self._tasks[webhook_id]
+            outcome = None if task.cancelled() else _outcome(task)
+            if outcome is None:
                 self._on_called_off(start)
-                return
-            outcome = _outcome(task)
-            self._attempts.add(attempt_of(webhook, ping, at, outcome))
-            self._on_landed(start, outcome, webhook.notifications.url)
+            else:
+                self._on_landed(start, departed, outcome)
 
         task.add_done_callback(landed)
 
@@ -78,7 +73,7 @@ class Flights:
             await asyncio.wait(late)
 
 
-def _outcome(task: asyncio.Task[SendOutcome]) -> SendOutcome:
+def _outcome(task: asyncio.Task[SendOutcome | None]) -> SendOutcome | None:
     """What came of an attempt; a fault of the sender is a failed attempt, and is logged."""
     fault = task.exception()
     if fault is None:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from tidings.domain import limits
-from tidings.domain.kinds import CONTROL
+from tidings.domain.kinds import CONTROL, Kind
 from tidings.domain.log_entry import Appended, Header
 from tidings.domain.notification import UNKNOWN_SCOPE, Scope, scope_of
 from tidings.engine.subscriptions import Before, Subscription, Subscriptions
@@ -118,12 +118,14 @@ class Matcher:
         on_match: Callable[[Subscription, int, Scope], None],
         on_change: Callable[[Subscription, Before], None],
         on_gone: Callable[[Subscription], None],
+        on_scope: Callable[[Subscription, int, bool], None],
     ) -> None:
         self._webhooks = storage.webhooks
         self._subscriptions = subscriptions
         self._on_match = on_match
         self._on_change = on_change
         self._on_gone = on_gone
+        self._on_scope = on_scope
 
     async def take(self, headers: Sequence[Header]) -> None:
         """Match headers, with a turn for the event loop now and then."""
@@ -137,6 +139,10 @@ class Matcher:
                 scope = scope or scope_of(header.application, header.changed)
                 self._on_match(subscription, header.position, scope)
                 matches += 1
+            if header.kind == Kind.APPLICATION_DELETED or self._subscriptions.without_scope:
+                gone = header.kind == Kind.APPLICATION_DELETED
+                for subscription in self._subscriptions.called_for(header):
+                    self._on_scope(subscription, header.position, gone)
             if matches >= MATCHES_A_TURN:
                 matches = 0
                 await asyncio.sleep(0)

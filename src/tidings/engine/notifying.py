@@ -1,29 +1,31 @@
 """The two ways in which webhooks are notified, as the dispatcher sees them: one seam for both.
 
-`owing` is that of pings. All of it is pure: what is owed, when, and what an answer means.
+Pings are `owing`'s. Callbacks are `calling`'s, and what came of one is settled by `call_answers`.
+All of it is pure: what is owed, when, and what an answer means. `now` is the monotonic clock's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
-from tidings.domain.dispatch import Debt, DispatchState
+from tidings.domain.dispatch import Debt
 from tidings.domain.notification import Scope
-from tidings.engine import owing
-from tidings.engine.subscriptions import Before, Flight, Subscription
+from tidings.domain.webhook import Webhook
+from tidings.engine import call_answers, calling, owing
+from tidings.engine.flight import Flight
+from tidings.engine.subscriptions import Before, Kept, Subscription
 from tidings.ports import SendOutcome
 
 
-class Notifying(Protocol):
-    """Every change of a Subscription's dispatch state. `now` is the monotonic clock's."""
+class Owing(Protocol):
+    """What is owed to a webhook, and when."""
 
     def load(
         self,
         subscription: Subscription,
-        state: DispatchState | None,
-        debt: Debt | None,
+        kept: Kept,
         *,
         now: float,
         present: datetime,
@@ -48,11 +50,24 @@ class Notifying(Protocol):
     ) -> Flight:
         """Build the one attempt."""
 
+    def wanted(self, webhook: Webhook, flight: Flight) -> bool:
+        """Whether a flight is still to be sent, by the row: judged when sending."""
+
     def found_unwanted(self, subscription: Subscription) -> None:
         """Send nothing: the row says so, and the tail hasn't come to its control entry yet."""
 
     def called_off(self, subscription: Subscription) -> None:
         """Put back what an attempt took off with: it was never judged by its endpoint."""
+
+    def held_from(self, subscription: Subscription) -> int | None:
+        """Return the oldest position that a crash must not pass over; None: there is none."""
+
+    def beside(self, subscription: Subscription) -> Iterable[Subscription]:
+        """Return the others whose turn it may be after what happened to this one."""
+
+
+class Settling(Protocol):
+    """What came of an attempt."""
 
     def took(self, subscription: Subscription, outcome: SendOutcome) -> bool:
         """Whether the endpoint acknowledged what it was sent."""
@@ -71,10 +86,21 @@ class Notifying(Protocol):
     ) -> None:
         """Take up a failed attempt, its own or that of another to the same host."""
 
+    def given_up(self, subscription: Subscription, webhook: Webhook, debt: Debt) -> Webhook | None:
+        """Return the row of a webhook whose debt has ended; None where nothing is left to do."""
 
-_PINGS: Notifying = owing
+
+_PINGS: Owing = owing
+_CALLBACKS: Owing = calling
+_AFTER_PINGS: Settling = owing
+_AFTER_CALLBACKS: Settling = call_answers
 
 
-def way_of(subscription: Subscription) -> Notifying:
-    """Return the way in which a webhook is notified."""
-    return _PINGS
+def owing_of(subscription: Subscription) -> Owing:
+    """Return the way in which a webhook is owed notifications."""
+    return _PINGS if subscription.calls is None else _CALLBACKS
+
+
+def settling_of(subscription: Subscription) -> Settling:
+    """Return the way in which what came of its attempts is settled."""
+    return _AFTER_PINGS if subscription.calls is None else _AFTER_CALLBACKS

@@ -8,33 +8,31 @@ clock's seconds; `present` is the time of day.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import msgspec
 
 from tidings.domain import limits
-from tidings.domain.dispatch import Debt, DispatchState, ReadNote
+from tidings.domain.dispatch import Debt, ReadNote
 from tidings.domain.notification import UNKNOWN_SCOPE, Scope, joined
 from tidings.domain.retry import retry_after_seconds, wait_before_retry
+from tidings.domain.webhook import Webhook
+from tidings.domain.webhook import given_up as webhook_given_up
 from tidings.engine import debts, notices, pinging, reminding
-from tidings.engine.subscriptions import Before, Flight, Subscription
+from tidings.engine.flight import Flight
+from tidings.engine.subscriptions import Before, Kept, Subscription
 from tidings.ports import SendOutcome
 
 
 def load(
-    subscription: Subscription,
-    state: DispatchState | None,
-    debt: Debt | None,
-    *,
-    now: float,
-    present: datetime,
-    draw: float,
+    subscription: Subscription, kept: Kept, *, now: float, present: datetime, draw: float
 ) -> bool:
     """Take up what the last holder wrote down; return whether that is to be written anew.
 
     `draw` in [0, 1) spreads what fell due meanwhile and can wait.
     """
+    state, debt = kept.state, kept.debt
     if state is not None:
         subscription.matched = state.matched
         subscription.notified = state.notified
@@ -230,6 +228,28 @@ def acknowledged(subscription: Subscription, now: float, present: datetime) -> N
     else:  # matched after the attempt was built: it stays due at once (D2)
         debt = msgspec.structs.replace(subscription.debt, owed_through=subscription.matched)
         debts.start_afresh(subscription, debt, now)
+
+
+def wanted(webhook: Webhook, flight: Flight) -> bool:
+    """Whether a flight is still to be sent, by the row: judged when sending."""
+    return pinging.wanted(webhook, flight)
+
+
+def held_from(subscription: Subscription) -> int | None:
+    """Return the oldest position that is neither acknowledged nor in a debt; None: none is."""
+    return debts.held_from(subscription)
+
+
+def beside(subscription: Subscription) -> Iterable[Subscription]:
+    """Return nobody: every webhook is pinged for itself."""
+    return ()
+
+
+def given_up(subscription: Subscription, webhook: Webhook, debt: Debt) -> Webhook | None:
+    """Return the row of a webhook whose debt has ended; None where it hasn't."""
+    if debt.ended_at is None:
+        return None
+    return webhook_given_up(webhook, at=debt.ended_at, error=debt.last_error)
 
 
 def took(subscription: Subscription, outcome: SendOutcome) -> bool:

@@ -16,7 +16,8 @@ from tidings.domain.notification import (
 )
 from tidings.domain.webhook import Webhook, signing_secrets
 from tidings.engine import notices
-from tidings.engine.subscriptions import Flight
+from tidings.engine.departure import Departure
+from tidings.engine.flight import Flight
 from tidings.ports import SendOutcome, SendRequest
 
 _GONE = 410
@@ -55,16 +56,28 @@ def request_of(webhook: Webhook, ping: Ping, at: datetime) -> SendRequest:
     )
 
 
-def attempt_of(webhook: Webhook, ping: Ping, at: datetime, outcome: SendOutcome) -> Attempt:
-    """Return the line of the log of attempts."""
-    return Attempt(
+def departure_of(webhook: Webhook, ping: Ping, at: datetime) -> Departure:
+    """Return a ping as it leaves at `at`."""
+    return Departure(
         bucket=webhook.bucket,
         webhook_id=webhook.webhook_id,
-        attempted_at=at,
-        notification_id=notification_id(ping),
+        request=request_of(webhook, ping, at),
+        identity=notification_id(ping),
         covered=ping.covered,
+        at=at,
+    )
+
+
+def attempt_of(departed: Departure, outcome: SendOutcome, *, took: bool) -> Attempt:
+    """Return the line of the log of attempts; `took` says whether it was acknowledged."""
+    return Attempt(
+        bucket=departed.bucket,
+        webhook_id=departed.webhook_id,
+        attempted_at=departed.at,
+        notification_id=departed.identity,
+        covered=departed.covered,
         status=outcome.status,
-        error=None if acknowledged(outcome) else error_of(outcome),
+        error=None if took else error_of(outcome),
         elapsed_ms=round(outcome.elapsed_seconds * 1000),
     )
 

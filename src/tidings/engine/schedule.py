@@ -6,7 +6,7 @@ Pure: the monotonic time is an argument.
 from __future__ import annotations
 
 from tidings.domain import limits
-from tidings.engine import notifying
+from tidings.engine.notifying import owing_of
 from tidings.engine.pace import KeyPace
 from tidings.engine.slots import ReadyQueue, Slots, Start
 from tidings.engine.subscriptions import Subscription
@@ -81,7 +81,7 @@ class Schedule:
         self._timers.drop(subscription)
 
     def _due(self, subscription: Subscription, now: float) -> float | None:
-        wanted = notifying.way_of(subscription).wanted_at(subscription)
+        wanted = owing_of(subscription).wanted_at(subscription)
         if wanted is None:
             return None
         return max(wanted, self._pace.next_start(subscription.listed_by, now))

@@ -8,20 +8,24 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from tidings import telemetry
 from tidings.domain import limits
 from tidings.domain.notification import reminder_number
 from tidings.domain.webhook import Webhook
 from tidings.engine.attempts import AttemptLog
+from tidings.engine.composing import Composer
+from tidings.engine.departure import Compose, Departure
 from tidings.engine.endings import Endings
+from tidings.engine.flight import Call, Flight
 from tidings.engine.flights import Flights
 from tidings.engine.leases import Leases
-from tidings.engine.notifying import way_of
-from tidings.engine.pinging import wanted
+from tidings.engine.notifying import owing_of, settling_of
+from tidings.engine.pinging import attempt_of, departure_of, ping_of
 from tidings.engine.schedule import Schedule
 from tidings.engine.slots import Start
-from tidings.engine.subscriptions import Flight, Subscription, origin_of
+from tidings.engine.subscriptions import Subscription, origin_of
 from tidings.ports import Clock, Sender, SendOutcome, WebhookStore
 
 
@@ -41,6 +45,7 @@ class Sending:
         attempts: AttemptLog,
         endings: Endings,
         schedule: Schedule,
+        composer: Composer,
         *,
         on_touched: Callable[[Subscription], None],
         on_landed: Callable[[], None],
@@ -49,12 +54,12 @@ class Sending:
         self._clock = clock
         self._leases = leases
         self._endings = endings
+        self._attempts = attempts
         self._schedule = schedule
+        self._composer = composer
         self._on_touched = on_touched
         self._on_landed = on_landed
-        self._flights = Flights(
-            sender, clock, attempts, on_landed=self._settle, on_called_off=self._called_off
-        )
+        self._flights = Flights(sender, on_landed=self._settle, on_called_off=self._called_off)
         self._reminders = 0
         self._failing: set[str] = set()
         """Hosts that can't be reached, while those who wait for them are told."""
@@ -97,7 +102,7 @@ class Sending:
             self._reminders += 1
             return reminder_number(self._leases.epochs[subscription.bucket], self._reminders)
 
-        return way_of(subscription).take_off(subscription, now, next_reminder)
+        return owing_of(subscription).take_off(subscription, now, next_reminder)
 
     async def _launch(self, bucket: int, starts: Sequence[Start]) -> None:
         """Start attempts for those that are enabled now: it is judged when sending."""
@@ -109,35 +114,55 @@ class Sending:
                 self._called_off(start)
             raise
         for start in starts:
-            webhook = current.get(start.subscription.webhook_id)
-            flight = start.subscription.flight
+            subscription = start.subscription
+            webhook = current.get(subscription.webhook_id)
+            flight = subscription.flight
             if flight is None:
                 raise AssertionError("an attempt without a flight")
-            if webhook is None or not wanted(webhook, flight):
-                way_of(start.subscription).found_unwanted(start.subscription)
-                self._on_touched(start.subscription)
+            if webhook is None or not owing_of(subscription).wanted(webhook, flight):
+                owing_of(subscription).found_unwanted(subscription)
+                self._on_touched(subscription)
                 self._schedule.free(start)
+                self._look_beside(subscription)
             elif bucket in self._leases.epochs and self._leases.sure:
-                self._flights.send(start, webhook, flight)
+                self._flights.send(start, self._composing(subscription, webhook, flight))
             else:
                 self._called_off(start)
 
-    def _settle(self, start: Start, outcome: SendOutcome, url: str | None) -> None:
+    def _composing(self, subscription: Subscription, webhook: Webhook, flight: Flight) -> Compose:
+        if isinstance(flight, Call):
+            return partial(self._composer.compose, subscription, webhook, flight)
+        ping, at = ping_of(webhook, flight), self._clock.now()
+
+        async def compose() -> Departure:
+            return departure_of(webhook, ping, at)
+
+        return compose
+
+    def _settle(self, start: Start, departed: Departure | None, outcome: SendOutcome) -> None:
         subscription = start.subscription
-        way = way_of(subscription)
+        settling = settling_of(subscription)
         self._on_touched(subscription)
         self._schedule.free(start)
-        took = way.took(subscription, outcome)
+        took = settling.took(subscription, outcome)
+        if departed is not None:
+            self._attempts.add(attempt_of(departed, outcome, took=took))
         subscription.slow = not took or outcome.elapsed_seconds > limits.SLOW_SECONDS
         if took:
-            way.acknowledged(subscription, self._clock.monotonic(), self._clock.now())
+            settling.acknowledged(subscription, self._clock.monotonic(), self._clock.now())
         else:
             self._failed([subscription], outcome)
-            if outcome.unreachable:
+            if outcome.unreachable and departed is not None:
                 # The host is the one that was tried: the webhook may have moved since then.
-                self._fail_waiting(origin_of(url), outcome)
+                self._fail_waiting(origin_of(departed.request.url), outcome)
         self._schedule.look_at(subscription, self._clock.monotonic())
+        self._look_beside(subscription)
         self._on_landed()
+
+    def _look_beside(self, subscription: Subscription) -> None:
+        for other in owing_of(subscription).beside(subscription):
+            self._on_touched(other)
+            self._schedule.look_at(other, self._clock.monotonic())
 
     def _fail_waiting(self, origin: str, outcome: SendOutcome) -> None:
         """Let a host that can't be reached fail for all who wait for it (mechanics D7).
@@ -162,7 +187,7 @@ class Sending:
         for subscription in subscriptions:
             subscription.slow = True
             self._on_touched(subscription)
-            way_of(subscription).failed(
+            settling_of(subscription).failed(
                 subscription, outcome, now=now, present=present, draw=self._clock.draw()
             )
             telemetry.logger().info(
@@ -176,6 +201,7 @@ class Sending:
 
     def _called_off(self, start: Start) -> None:
         """An attempt that came to nothing by our own doing: it is owed as before."""
-        way_of(start.subscription).called_off(start.subscription)
+        owing_of(start.subscription).called_off(start.subscription)
         self._schedule.free(start)
         self._schedule.look_at(start.subscription, self._clock.monotonic())
+        self._look_beside(start.subscription)

@@ -11,39 +11,13 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tidings.domain.dispatch import Debt, Notice, Tracked
+from tidings.domain import limits
+from tidings.domain.dispatch import CallbackCursor, Debt, DispatchState, Notice, Tracked
 from tidings.domain.filter import Revision, Rule, revision_at
 from tidings.domain.log_entry import Header
 from tidings.domain.notification import Scope
-
-
-class Flight:
-    """The one attempt of a webhook that is under way.
-
-    `scope` is that of the events it covers, None where that isn't known for sure. `climbs` says
-    that a reminder was due when it took off. With a `notice` it tells of that alone.
-    """
-
-    __slots__ = ("climbs", "covered", "hold_from", "hold_since", "notice", "reminder", "scope")
-
-    def __init__(
-        self,
-        *,
-        covered: int,
-        reminder: int | None = None,
-        hold_from: int | None = None,
-        hold_since: float = 0.0,
-        scope: Scope | None = None,
-        climbs: bool = False,
-        notice: Notice | None = None,
-    ) -> None:
-        self.covered = covered
-        self.reminder = reminder
-        self.hold_from = hold_from
-        self.hold_since = hold_since
-        self.scope = scope
-        self.climbs = climbs
-        self.notice = notice
+from tidings.engine.calls import Calls, Wish
+from tidings.engine.flight import Flight
 
 
 class Written(NamedTuple):
@@ -55,9 +29,23 @@ class Written(NamedTuple):
     remind_at: datetime | None
     noticed: int
     debt: Debt | None
+    cursor: CallbackCursor | None
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """What its state row holds."""
+        return self[:5]
 
 
-NOTHING_WRITTEN = Written(0, 0, 0, None, 0, None)
+NOTHING_WRITTEN = Written(0, 0, 0, None, 0, None, None)
+
+
+class Kept(NamedTuple):
+    """What the last holder wrote down of a webhook."""
+
+    state: DispatchState | None
+    debt: Debt | None
+    cursor: CallbackCursor | None = None
 
 
 class Before(NamedTuple):
@@ -81,6 +69,7 @@ class Subscription:
     failed: it may have been committed.
     `scope` is that of the matched events that no attempt has covered yet (None: there are none).
     `reminders`, `remind_at`, `remind_due` are `reminding.py`'s; those of notices `notices.py`'s.
+    `calls` is what only a webhook has that is called back.
     """
 
     __slots__ = (
@@ -88,6 +77,7 @@ class Subscription:
         "_rule_from",
         "account",
         "bucket",
+        "calls",
         "debt",
         "debt_due",
         "enabled",
@@ -124,7 +114,9 @@ class Subscription:
         "written",
     )
 
-    def __init__(self, tracked: Tracked) -> None:
+    def __init__(
+        self, tracked: Tracked, gather_seconds: float = limits.CALLBACK_GATHER_SECONDS
+    ) -> None:
         self.bucket = tracked.bucket
         self.webhook_id = tracked.webhook_id
         self.account = tracked.account
@@ -155,6 +147,10 @@ class Subscription:
         self.notice_failures = 0
         self.notice_due: float | None = None
         self.written: Written | None = NOTHING_WRITTEN
+        self.calls: Calls | None = None
+        if tracked.sheet is not None:
+            self.calls = Calls(tracked, tracked.sheet, gather_seconds)
+            self.written = NOTHING_WRITTEN._replace(cursor=self.calls.cursor)
         self.become(tracked)
 
     def before(self, tracked: Tracked) -> Before:
@@ -175,6 +171,8 @@ class Subscription:
         self.revisions: tuple[Revision, ...] = tracked.revisions
         self._rule: Rule = tracked.revisions[-1].rule
         self._rule_from = tracked.revisions[-1].from_position if len(tracked.revisions) > 1 else 0
+        if self.calls is not None and tracked.sheet is not None:
+            self.calls.become(tracked.sheet, tracked.url)
         notice, last = tracked.notice, self.notice
         if notice is not None and (last is None or notice.number != last.number):
             self.notice_failures, self.notice_due = 0, 0.0
@@ -185,7 +183,13 @@ class Subscription:
     def to_write(self) -> Written:
         """Return what the database should hold of its dispatch state."""
         return Written(
-            self.matched, self.notified, self.reminders, self.remind_at, self.noticed, self.debt
+            self.matched,
+            self.notified,
+            self.reminders,
+            self.remind_at,
+            self.noticed,
+            self.debt,
+            None if self.calls is None else self.calls.cursor,
         )
 
     def covers(self, header: Header) -> bool:
@@ -218,9 +222,15 @@ class _SolutionIndex:
 
 
 class Subscriptions:
-    """All of them, by id, by bucket and by solution."""
+    """All of them, by id, by bucket and by solution.
 
-    def __init__(self) -> None:
+    What waits for a callback is gathered for `gather_seconds`.
+    """
+
+    def __init__(self, gather_seconds: float = limits.CALLBACK_GATHER_SECONDS) -> None:
+        self._gather_seconds = gather_seconds
+        self._alike: dict[Wish, list[Subscription]] = {}
+        self._without_scope: set[str] = set()
         self._by_id: dict[str, Subscription] = {}
         self._by_bucket: dict[int, dict[str, Subscription]] = {}
         self._by_solution: dict[tuple[str, str], _SolutionIndex] = {}
@@ -240,7 +250,7 @@ class Subscriptions:
         """Add a webhook, or let the known one become what its row says now."""
         known = self._by_id.get(tracked.webhook_id)
         if known is None:
-            known = Subscription(tracked)
+            known = Subscription(tracked, self._gather_seconds)
             self._by_id[tracked.webhook_id] = known
             self._by_bucket.setdefault(tracked.bucket, {})[tracked.webhook_id] = known
         else:
@@ -269,7 +279,31 @@ class Subscriptions:
             if subscription.covers(header):
                 yield subscription
 
+    @property
+    def without_scope(self) -> bool:
+        """Whether there may be callback webhooks whose sheet was deleted."""
+        return bool(self._without_scope)
+
+    def scope_judged(self, subscription: Subscription) -> None:
+        """Take note that the log judged a sheet, before its webhook's row says so."""
+        self._without_scope.add(subscription.webhook_id)
+
+    def called_for(self, header: Header) -> list[Subscription]:
+        """Return the callback webhooks of the sheet that a change is of, whatever they cover."""
+        index = self._by_solution.get((header.account, header.solution))
+        if index is None:
+            return []
+        named = index.by_application.get(header.application, {})
+        return [one for one in named.values() if one.calls is not None]
+
     def _index(self, subscription: Subscription) -> None:
+        if subscription.calls is not None:
+            alike = self._alike.setdefault(subscription.calls.wish, [])
+            alike.append(subscription)
+            alike.sort(key=_age)
+            subscription.calls.alike = alike
+            if subscription.calls.is_without_scope:
+                self._without_scope.add(subscription.webhook_id)
         key = (subscription.account, subscription.solution)
         index = self._by_solution.setdefault(key, _SolutionIndex())
         named = _named_applications(subscription)
@@ -281,6 +315,12 @@ class Subscriptions:
             places[subscription.webhook_id] = subscription
 
     def _unindex(self, subscription: Subscription) -> None:
+        if subscription.calls is not None:
+            alike = self._alike[subscription.calls.wish]
+            self._without_scope.discard(subscription.webhook_id)
+            alike.remove(subscription)
+            if not alike:
+                del self._alike[subscription.calls.wish]
         key = (subscription.account, subscription.solution)
         index = self._by_solution[key]
         index.everywhere.pop(subscription.webhook_id, None)
@@ -291,6 +331,11 @@ class Subscriptions:
                 index.by_application.pop(application, None)
         if not index.everywhere and not index.by_application:
             del self._by_solution[key]
+
+
+def _age(subscription: Subscription) -> tuple[int, str]:
+    calls = subscription.calls
+    return (calls.created_position if calls is not None else 0, subscription.webhook_id)
 
 
 def _named_applications(subscription: Subscription) -> frozenset[str] | None:

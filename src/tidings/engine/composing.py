@@ -1,0 +1,249 @@
+"""Composing what callback webhooks are sent (contract 2.4, 2.5; mechanics D5).
+
+A callback is written down as its webhook's cursor before it is sent for the first time: from then
+on its nonce and its bytes are a function of that row and the log, whoever sends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from msgspec.structs import replace
+
+from tidings import telemetry
+from tidings.domain import limits
+from tidings.domain.buckets import new_uuid
+from tidings.domain.callback import (
+    Gathered,
+    callback_body,
+    callback_headers,
+    events_between,
+    gather,
+    status_body,
+    status_nonce,
+)
+from tidings.domain.dispatch import PendingCallback, Place
+from tidings.domain.instants import format_instant
+from tidings.domain.log_entry import CallbackEntries, CallbackQuery
+from tidings.domain.positions import instant_of
+from tidings.domain.sheet_event import SheetEvent
+from tidings.domain.sheet_standing import sheet_of
+from tidings.domain.webhook import Webhook
+from tidings.engine import calling
+from tidings.engine.call_answers import move_on
+from tidings.engine.calls import calls_of, waits
+from tidings.engine.challenging import challenge_request
+from tidings.engine.cursors import CursorWriter
+from tidings.engine.departure import Departure
+from tidings.engine.flight import Call, Errand
+from tidings.engine.subscriptions import Subscription
+from tidings.errors import TidingsError
+from tidings.ports import ChangeLog, Clock, SendRequest
+
+_NONCE_BYTES = 16
+
+
+class Composer:
+    """Makes calls into requests. `tails` is up to where each bucket's log has been matched."""
+
+    def __init__(
+        self,
+        log: ChangeLog,
+        clock: Clock,
+        cursors: CursorWriter,
+        tails: Mapping[int, int],
+        *,
+        on_touched: Callable[[Subscription], None],
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._cursors = cursors
+        self._tails = tails
+        self._on_touched = on_touched
+
+    async def compose(
+        self, subscription: Subscription, webhook: Webhook, call: Call
+    ) -> Departure | None:
+        """Return what a call carries; None where nothing is left to send, or it must wait.
+
+        No fault of ours counts as one of the endpoint's: it is logged, and tried again.
+        """
+        try:
+            match call.errand:
+                case Errand.CHALLENGE:
+                    return self._challenge(webhook, call)
+                case Errand.STATUS:
+                    return self._status(webhook, call)
+                case Errand.EVENTS:
+                    return await self._events(subscription, webhook, call)
+        except TidingsError as error:
+            telemetry.logger().warning(
+                telemetry.WORKER_FAILED, worker="callbacks", error=error.message
+            )
+        except Exception:  # noqa: BLE001 - logged; one webhook's fault must not stop the others
+            telemetry.logger().exception(telemetry.WORKER_FAILED, worker="callbacks")
+        calling.hindered(subscription, self._clock.monotonic())
+        return None
+
+    def _challenge(self, webhook: Webhook, call: Call) -> Departure:
+        call.challenge = new_uuid(self._clock.entropy(_NONCE_BYTES))
+        request = challenge_request(webhook, webhook.notifications.url or "", call.challenge)
+        identity = f"{webhook.webhook_id}.challenge.{call.challenge}"
+        return self._departure(webhook, call, request, identity, covered=0)
+
+    def _status(self, webhook: Webhook, call: Call) -> Departure:
+        sheet = sheet_of(webhook)
+        body = status_body(webhook.webhook_id, sheet)
+        identity = status_nonce(webhook.webhook_id, sheet)
+        return self._departure(webhook, call, _request(webhook, body), identity, covered=0)
+
+    async def _events(
+        self, subscription: Subscription, webhook: Webhook, call: Call
+    ) -> Departure | None:
+        calls = calls_of(subscription)
+        events = await self._pending_events(subscription)
+        if events is None:
+            events = await self._gathered_events(subscription, call)
+        pending = calls.cursor.pending
+        if pending is None or not await self._is_durable(subscription, pending):
+            return None
+        body = callback_body(webhook.webhook_id, sheet_of(webhook), pending, events)
+        covered = pending.ends.position - (pending.ends.part == 0)
+        return self._departure(webhook, call, _request(webhook, body), pending.nonce, covered)
+
+    async def _pending_events(self, subscription: Subscription) -> tuple[SheetEvent, ...] | None:
+        """Return the events of the callback that is pending; None where they are to be gathered."""
+        calls = calls_of(subscription)
+        pending = calls.cursor.pending
+        if pending is None:
+            return None
+        until = pending.ends.position - (pending.ends.part == 0)
+        entries: list[CallbackEntries] = []
+        after = pending.begins.position - 1
+        while after < until:
+            entries.append(await self._read(subscription, after, until))
+            after = entries[-1].end
+        if entries and entries[0].floor >= pending.begins.position:
+            # Its bytes can't be made any more: what is left goes under a nonce of its own.
+            calls.cursor = replace(calls.cursor, pending=None)
+            return None
+        found = [entry for part in entries for entry in part.entries]
+        return events_between(found, calls.columns, pending.begins, pending.ends)
+
+    async def _gathered_events(
+        self, subscription: Subscription, call: Call
+    ) -> tuple[SheetEvent, ...]:
+        """Make what waits the pending callback; return its events, none where nothing is left."""
+        calls = calls_of(subscription)
+        while True:
+            begins = calls.cursor.acked
+            until = subscription.matched
+            if subscription.matched_unsure:
+                until = max(until, self._tails.get(subscription.bucket, 0))
+            if until < begins.position:
+                subscription.matched_unsure = False
+                return ()
+            found = await self._read(subscription, begins.position - 1, until)
+            if found.floor >= begins.position:
+                self._say_expired(subscription, begins, found.floor)
+                begins = Place(found.floor + 1)
+                calls.cursor = replace(calls.cursor, acked=begins)
+            gathered = gather(found.entries, calls.columns, begins, limits.CALLBACK_EVENTS)
+            ends = _behind(found, gathered)
+            if ends.position > until:
+                subscription.matched_unsure = False
+                subscription.matched = max(subscription.matched, until)
+            if gathered.events:
+                call.covered = until
+                pending = PendingCallback(
+                    begins=begins,
+                    ends=ends,
+                    nonce=new_uuid(self._clock.entropy(_NONCE_BYTES)),
+                    built_at=self._clock.now(),
+                )
+                calls.cursor = replace(calls.cursor, pending=pending)
+                return gathered.events
+            move_on(subscription, begins, ends)
+            self._touch_alike(subscription)
+
+    async def _is_durable(self, subscription: Subscription, pending: PendingCallback) -> bool:
+        """Write the cursor with its pending callback, if it isn't, before anything is sent (D5).
+
+        With those of the webhooks that are called by it, so that they move in one transaction.
+        False where the bucket is another holder's by now.
+        """
+        calls = calls_of(subscription)
+        written = subscription.written
+        if written is not None and written.cursor and written.cursor.pending == pending:
+            return True
+        moved = [
+            (one, one.to_write().cursor)
+            for one in calls.alike
+            if one.written is None or one.to_write().cursor != one.written.cursor
+        ]
+        if not await self._cursors.write([cursor for _, cursor in moved if cursor is not None]):
+            return False
+        for one, cursor in moved:
+            if one.written is not None:
+                one.written = one.written._replace(cursor=cursor)
+        return True
+
+    async def _read(self, subscription: Subscription, after: int, until: int) -> CallbackEntries:
+        return await self._log.read_callback(
+            CallbackQuery(
+                bucket=subscription.bucket,
+                account=subscription.account,
+                solution=subscription.solution,
+                after=after,
+                until=until,
+                revision=subscription.revisions[-1],
+                limit=limits.CALLBACK_ENTRIES,
+                max_bytes=limits.CALLBACK_BYTES,
+            )
+        )
+
+    def _touch_alike(self, subscription: Subscription) -> None:
+        for one in calls_of(subscription).alike:
+            self._on_touched(one)
+
+    def _say_expired(self, subscription: Subscription, begins: Place, floor: int) -> None:
+        if waits(subscription):
+            telemetry.logger().warning(
+                telemetry.CALLBACK_EXPIRED,
+                webhook_id=subscription.webhook_id,
+                since=format_instant(instant_of(begins.position)),
+                until=format_instant(instant_of(floor)),
+            )
+
+    def _departure(
+        self, webhook: Webhook, call: Call, request: SendRequest, identity: str, covered: int
+    ) -> Departure:
+        call.sent_at = self._clock.now()
+        return Departure(
+            bucket=webhook.bucket,
+            webhook_id=webhook.webhook_id,
+            request=request,
+            identity=identity,
+            covered=covered,
+            at=call.sent_at,
+        )
+
+
+def _request(webhook: Webhook, body: bytes) -> SendRequest:
+    return SendRequest(
+        account=webhook.account,
+        url=webhook.notifications.url or "",
+        headers=callback_headers(webhook.webhook_id, webhook.secret, body),
+        body=body,
+        deadline_seconds=limits.SEND_SECONDS,
+    )
+
+
+def _behind(found: CallbackEntries, gathered: Gathered) -> Place:
+    """Return the place behind what was gathered: where all was, that of what was looked at."""
+    last = found.entries[-1].position if found.entries else 0
+    return (
+        gathered.ends
+        if gathered.ends <= Place(last) or gathered.ends.part
+        else Place(found.end + 1)
+    )

@@ -1,0 +1,95 @@
+"""Writing into callback webhooks' rows what the log says of their sheets (contract 2.6).
+
+A sheet that was deleted disables its webhooks, and what happens in it later enables them. The
+tail brings it in order; until it is written the bucket's checkpoint waits, so that a crash only
+lets it be judged again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+
+from tidings import telemetry
+from tidings.domain import limits
+from tidings.domain.sheet_standing import scope_judged, sheet_of
+from tidings.engine.calls import Judgement, calls_of
+from tidings.engine.leases import Leases
+from tidings.engine.subscriptions import Subscription
+from tidings.errors import NotFound, RevisionConflict
+from tidings.ports import Clock, WebhookStore
+
+IDLE_SECONDS = 60.0
+"""Between looks where nothing waits: whoever adds something wakes it."""
+
+
+class Standings:
+    """Webhooks whose sheet went or came. A Worker; what fails is tried again.
+
+    `on_touched` is told of those whose judgement is written: the checkpoint may move again.
+    """
+
+    name = "standings"
+
+    def __init__(self, store: WebhookStore, leases: Leases, clock: Clock) -> None:
+        self.wake = asyncio.Event()
+        self.on_touched: Callable[[Subscription], None] = lambda subscription: None
+        self._store = store
+        self._leases = leases
+        self._clock = clock
+        self._waiting: dict[str, Subscription] = {}
+
+    def look_at(self, subscription: Subscription) -> None:
+        """Take up a webhook with a judgement that isn't in its row yet."""
+        self._waiting[subscription.webhook_id] = subscription
+        self.wake.set()
+
+    async def run_once(self) -> float:
+        """Write what waits; raise what hindered any of it. It waits on then."""
+        waiting = iter(list(self._waiting.values()))
+        while some := list(itertools.islice(waiting, limits.ENDINGS_AT_ONCE)):
+            # Together, so that they share a commit.
+            done = await asyncio.gather(*map(self._write, some), return_exceptions=True)
+            for subscription, result in zip(some, done, strict=True):
+                webhook_id = subscription.webhook_id
+                if result is True and self._waiting.get(webhook_id) is subscription:
+                    del self._waiting[webhook_id]
+            for result in done:
+                if isinstance(result, BaseException):
+                    raise result
+        return limits.FLUSH_SECONDS if self._waiting else IDLE_SECONDS
+
+    async def _write(self, subscription: Subscription) -> bool:
+        """Write a webhook's judgements, one after the other; return whether none is left."""
+        calls = calls_of(subscription)
+        while calls.judged:
+            if not self._leases.sure:
+                return False
+            judgement = calls.judged[0]
+            try:
+                await self._write_one(subscription, judgement)
+            except RevisionConflict:
+                return False
+            except NotFound:
+                calls.judged.clear()
+            if calls.judged and calls.judged[0] is judgement:
+                calls.judged.popleft()
+            self.on_touched(subscription)
+        return True
+
+    async def _write_one(self, subscription: Subscription, judgement: Judgement) -> None:
+        webhook = await self._store.get(subscription.bucket, subscription.webhook_id)
+        if webhook is None:
+            return
+        judged = scope_judged(
+            webhook, gone=judgement.gone, position=judgement.position, at=self._clock.now()
+        )
+        if judged is webhook:
+            return
+        await self._store.update(judged)
+        telemetry.logger().warning(
+            telemetry.SCOPE_MOVED,
+            webhook_id=webhook.webhook_id,
+            status=sheet_of(judged).status.value,
+        )
