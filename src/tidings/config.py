@@ -94,6 +94,11 @@ class Settings(BaseSettings):
     key: SecretStr | None = Field(
         None, description="The API key that a command shows (`tidings keys create` makes one)."
     )
+    secret: SecretStr | None = Field(
+        None,
+        description="A webhook's shared secret or signing secret, by which `listen` verifies; "
+        "several are parted by spaces.",
+    )
     patience_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
         120.0,
         description="How long a command goes on trying when the server is away or says to wait.",
@@ -111,7 +116,7 @@ class Settings(BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
-    @field_validator("key", "ca_file", mode="before")
+    @field_validator("key", "secret", "ca_file", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
@@ -144,5 +149,5 @@ def load_settings(flags: dict[str, Any]) -> Settings:
 def _sentence(name: str, from_flag: bool, problem: ErrorDetails) -> str:
     origin = flag_of(name) if from_flag else variable_of(name)
     reason = problem["msg"].removeprefix("Value error, ")
-    shown = "" if name == "key" else f" (it is {problem['input']!r})"
+    shown = "" if name in ("key", "secret") else f" (it is {problem['input']!r})"
     return f"{origin} is wrong: {reason[:1].lower()}{reason[1:]}{shown}."

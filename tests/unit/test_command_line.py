@@ -5,16 +5,20 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tidings.cli import main
+from tidings.listener.record import RecordFile, recorded
 
 VERBS = ["serve", "keys", "publish", "webhooks", "events", "migrate", "doctor", "demo"]
+VERBS += ["listen", "replay"]
 KEY = {"TIDINGS_KEY": "tdg_x"}
 DAMAGED = b"not a database, and long enough to be read as one " * 99
 
@@ -69,12 +73,20 @@ def test_help_names_each_setting_s_variable_and_default(run: Run) -> None:
         (["webhooks", "list", "--url", "ftp://x", "--key", "k"], {}, "--url is wrong"),
         (["webhooks", "create", "--solution", "s", "--field", "f"], KEY, "exactly one"),
         (["webhooks", "update", "any"], {}, "say what to change"),
+        (["webhooks", "disable", "7"], {}, "say --administrative"),
+        (["webhooks", "enable", "3c8a1835-a39a"], {}, "NUMBER"),
         (["keys", "create", "--account", "", "--name", "n", "--role", "admin"], {}, "--account"),
+        (["listen"], {}, "--no-secret"),
+        (["listen", "--secret", "x", "--no-secret"], {}, "--no-secret"),
+        (["listen", "--port", "9000", "--no-secret"], {}, "443, 8000, 8008, 8080, 8443"),
+        (["listen", "--no-secret", "--cert", "c"], {}, "--cert and --key"),
+        (["listen", "--secret", "whsec_!"], {}, "base64"),
+        (["listen", "--pull", "w", "--record", "r"], KEY, "--page-token"),
+        (["listen", "--pull", "w"], {}, "TIDINGS_KEY"),
+        (["listen", "--no-secret", "--page-token", "1"], {}, "--pull"),
     ],
 )
 def test_a_wrong_use_is_a_sentence_and_exit_code_2(
-        (["webhooks", "disable", "7"], {}, "say --administrative"),
-        (["webhooks", "enable", "3c8a1835-a39a"], {}, "NUMBER"),
     run: Run, arguments: list[str], environment: dict[str, str], words: str
 ) -> None:
     code, output, sentence = run(*arguments, **environment)
@@ -115,6 +127,42 @@ def test_a_server_that_is_away_is_told_once_patience_is_over(run: Run) -> None:
     )
     assert code == 1
     assert "No server answers at http://127.0.0.1:9" in sentence
+
+
+def test_a_port_that_is_taken_is_refused(run: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+        code, _, sentence = run("listen", "--any-port", "--port", port, "--no-secret")
+    assert code == 1
+    assert "can't be listened on" in sentence
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--cert", os.devnull, "--key", os.devnull), ("--record", "/"), ("--forward", "nowhere")],
+)
+def test_what_can_not_be_listened_with_is_refused(run: Run, arguments: tuple[str, ...]) -> None:
+    port = ("--any-port", "--port", "0")
+    code, output, sentence = run("listen", "--no-secret", *port, *arguments)
+    assert (code, output) == (1, "")
+    assert sentence.startswith("tidings: ")
+    assert sentence.count("\n") == 1
+
+
+def test_replay_tells_what_was_recorded_and_exits_with_1_where_nobody_takes_it(
+    run: Run, tmp_path: Path
+) -> None:
+    with RecordFile(str(tmp_path / "record")) as record:
+        record.write(recorded(datetime(2026, 11, 22, tzinfo=UTC), {}, b'{"type": "row.created"}'))
+    code, output, _ = run("replay", "record")
+    assert code == 0
+    assert "row created" in output
+    code, output, sentence = run("replay", "record", "--to", "http://127.0.0.1:9", "--json")
+    assert code == 1
+    assert "failure" in json.loads(output)["passed_on"]
+    assert "1 of the requests" in sentence
+    assert run("replay", "missing")[0] == 1
 
 
 def test_migrate_says_that_the_schema_is_behind_and_mends_it(run: Run) -> None:

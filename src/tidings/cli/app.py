@@ -18,9 +18,11 @@ from tidings.cli.demo import demo
 from tidings.cli.doctor import doctor
 from tidings.cli.events import events
 from tidings.cli.keys import keys
+from tidings.cli.listen import listen
 from tidings.cli.migrate import migrate
 from tidings.cli.output import complain
 from tidings.cli.publish import publish
+from tidings.cli.replay import replay
 from tidings.cli.serve import serve
 from tidings.cli.webhooks import webhooks
 from tidings.config import variable_of
@@ -46,6 +48,8 @@ app.add_typer(keys, name="keys")
 app.command()(publish)
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(events, name="events")
+app.command()(listen)
+app.command()(replay)
 app.command()(migrate)
 app.command()(doctor)
 app.command()(demo)

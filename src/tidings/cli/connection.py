@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from tidings.client import Client, Patience
+from tidings.client import AsyncClient, Client, Patience
 from tidings.clock import SystemClock
 from tidings.config import Settings, variable_of
 from tidings.errors import ConfigurationError
@@ -19,18 +19,32 @@ _R = TypeVar("_R")
 
 def connect(settings: Settings) -> Client:
     """Return a client of the server that the settings name. Raises ConfigurationError, no key."""
+    return Client(
+        settings.url,
+        _key(settings),
+        pause=SystemClock().pause,
+        patience=Patience(total_seconds=settings.patience_seconds),
+    )
+
+
+def connect_in_loop(settings: Settings) -> AsyncClient:
+    """Return the same for an event loop."""
+    return AsyncClient(
+        settings.url,
+        _key(settings),
+        pause=SystemClock().sleep,
+        patience=Patience(total_seconds=settings.patience_seconds),
+    )
+
+
+def _key(settings: Settings) -> str:
     if settings.key is None:
         raise ConfigurationError(
             "key",
             f"An API key is needed: --key, or better the variable {variable_of('key')}. "
             "`tidings keys create` makes one.",
         )
-    return Client(
-        settings.url,
-        settings.key.get_secret_value(),
-        pause=SystemClock().pause,
-        patience=Patience(total_seconds=settings.patience_seconds),
-    )
+    return settings.key.get_secret_value()
 
 
 def on_database(

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import math
 import os
-import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
-import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tidings import telemetry
 from tidings.api.app import Engine, build_app
 from tidings.api.auth import Authenticator
-from tidings.api.connection import BoundedHttp
 from tidings.api.unavailable import respond_unavailable
+from tidings.cli.http_server import HttpServer, bound, configured, ended_by_signals, url_of
 from tidings.clock import SystemClock
-from tidings.config import Settings, flag_of
-from tidings.domain import limits
+from tidings.config import Settings
 from tidings.domain.address import AddressPolicy
 from tidings.domain.caps import Caps
 from tidings.engine.arrivals import Arrivals
@@ -35,13 +30,11 @@ from tidings.engine.sweeper import Sweeper
 from tidings.engine.verifier import Verifier
 from tidings.engine.webhooks import Webhooks
 from tidings.engine.worker import Worker, run_worker
-from tidings.errors import FailedPrecondition
 from tidings.ports import Clock, Storage
 from tidings.sender import CurlSender
 from tidings.storage.migrate import migrate
 from tidings.storage.open import open_storage
 
-_ENDING = (signal.SIGTERM, signal.SIGINT)
 _HOLDER_BYTES = 6
 
 
@@ -122,7 +115,7 @@ class _Server:
         """Start, serve, drain."""
         unwatch = self._storage.log.watch(self._arrivals.appended)
         try:
-            with _bound(self._settings.host, self._settings.port) as listener:
+            with bound(self._settings.host, self._settings.port) as listener:
                 await self._sweeper.run_once()
                 await self._dispatch.start()
                 await self._serve(listener)
@@ -132,11 +125,17 @@ class _Server:
 
     async def _serve(self, listener: socket.socket) -> None:
         log = telemetry.logger()
-        http = _Http(self._app, self._settings, lambda: self._announce(listener))
+        settings = self._settings
+        config = configured(
+            _CutShort(self._app),
+            connections=settings.connections,
+            drain_seconds=settings.drain_seconds,
+        )
+        http = HttpServer(config, lambda: self._announce(listener))
         ending = asyncio.Event()
         dispatching = _Running((*self._dispatch.workers, self._sweeper), self._clock)
         noting = _Running((self._reads, self._authenticator), self._clock)
-        with _signals(ending, http):
+        with ended_by_signals(ending, http):
             serving = asyncio.create_task(http.serve(sockets=[listener]))
             serving.add_done_callback(lambda _: ending.set())
             await ending.wait()
@@ -161,8 +160,7 @@ class _Server:
         await self._dispatch.stop()
 
     def _announce(self, listener: socket.socket) -> None:
-        host, port = listener.getsockname()[:2]
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        url = url_of(listener, "http")
         telemetry.logger().info(telemetry.SERVER_STARTED, url=url, dev=self._settings.dev)
         self._listening(url)
 
@@ -215,78 +213,3 @@ class _CutShort:
         except asyncio.CancelledError:
             if not answered:
                 await respond_unavailable(scope, send, "the server is stopping; send this again")
-
-
-class _Http(uvicorn.Server):
-    """uvicorn without its own signals, and with a word when it listens."""
-
-    def __init__(self, app: ASGIApp, settings: Settings, listening: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                _CutShort(app),
-                http=BoundedHttp,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                limit_concurrency=settings.connections,
-                timeout_keep_alive=limits.KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
-            )
-        )
-        self._listening = listening
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections, and say so."""
-        await super().startup(sockets)
-        self._listening()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone: they end more than the HTTP server."""
-        yield
-
-
-@contextmanager
-def _signals(ending: asyncio.Event, http: uvicorn.Server) -> Iterator[None]:
-    """Take SIGTERM and SIGINT: the first drains, a second hangs up on open requests."""
-    loop = asyncio.get_running_loop()
-
-    def end() -> None:
-        http.force_exit = ending.is_set()
-        ending.set()
-
-    for number in _ENDING:
-        loop.add_signal_handler(number, end)
-    try:
-        yield
-    finally:
-        for number in _ENDING:
-            loop.remove_signal_handler(number)
-
-
-@contextmanager
-def _bound(host: str, port: int) -> Iterator[socket.socket]:
-    """Bind the address without listening yet, so that nobody connects before all is ready."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise FailedPrecondition(f"{flag_of('host')} {host}: {error.strerror}.") from None
-    with contextlib.closing(listener):
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Inherited by each connection: a client that takes none of its answer is hung up on.
-        stalled_ms = limits.STALLED_CLIENT_SECONDS * 1000
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, stalled_ms)
-        try:
-            listener.bind(address)
-        except OSError as error:
-            raise FailedPrecondition(
-                f"{host} port {port} can't be listened on: {error.strerror}. "
-                f"Choose another with {flag_of('port')}."
-            ) from None
-        yield listener

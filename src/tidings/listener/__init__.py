@@ -1,0 +1,1 @@
+"""The endpoint behind `tidings listen`: takes in, checks, tells, records and passes on."""
