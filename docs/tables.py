@@ -20,11 +20,13 @@ import typer
 
 from tidings import errors, telemetry
 from tidings.api.problem import problem_of
+from tidings.api.sheet_errors import sheet_code, sheet_status
 from tidings.api.twirp import twirp_error
 from tidings.cli.app import app
 from tidings.config import Settings, flag_of, variable_of
 from tidings.domain import limits
 from tidings.domain.lifecycle import LISTED, NOTIFIED, STEPS, Stage
+from tidings.domain.sheet_refusal import STATUSES, SheetCode
 
 PAGES = Path(__file__).parent
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -73,32 +75,47 @@ def _raised(kind: type[errors.TidingsError]) -> errors.TidingsError:
 
 
 def answers() -> str:
-    """What a client sees of each error: by publishing's problems, and by the webhook service."""
+    """What a client sees of each error: as a problem, from Twirp, and as Smartsheet's."""
 
     def row(kind: type[errors.TidingsError]) -> tuple[str, ...]:
         error = _raised(kind)
         problem, (status, twirp) = problem_of(error), twirp_error(error)
+        code = sheet_code(error)
         return (
             f"`{kind.__name__}`",
             sentence(kind.__doc__),
             f"{problem.status} `{problem.code}`",
             f"{status} `{twirp.code}`",
+            f"{sheet_status(error, code)} `{code}`",
         )
 
     return table(
-        ("error", "means", "`/v1/…`", "webhook service"),
+        ("error", "means", "`/v1/…`", "webhook service", "`/2.0/…`"),
         (row(kind) for kind in _errors(errors.TidingsError)),
     )
 
 
-def _documented(module: ModuleType) -> Iterator[tuple[str, str]]:
-    """Yield the constants of a module, each with the sentence under it."""
-    body = ast.parse(inspect.getsource(module)).body
+def _documented(of: ModuleType | type) -> Iterator[tuple[str, str]]:
+    """Yield the constants of a module, or of a class, each with the sentence under it."""
+    [*body] = ast.parse(inspect.getsource(of)).body
+    if isinstance(of, type) and isinstance(body[0], ast.ClassDef):
+        body = body[0].body
     for node, below in itertools.pairwise([*body, ast.Pass()]):
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(target, ast.Name):
             told = ast.literal_eval(below.value) if isinstance(below, ast.Expr) else ""
             yield target.id, " ".join(told.split())
+
+
+def sheet_codes() -> str:
+    """Every code of the Smartsheet contract's answers, with the status beside it."""
+    return table(
+        ("`errorCode`", "status", "means"),
+        (
+            (f"{SheetCode[name]:d}", f"{STATUSES[SheetCode[name]]:d}", text)
+            for name, text in _documented(SheetCode)
+        ),
+    )
 
 
 def log_events() -> str:
@@ -173,7 +190,16 @@ def notifications() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     made.__name__: made
-    for made in (settings, answers, log_events, bounds, commands, stages, notifications)
+    for made in (
+        settings,
+        answers,
+        sheet_codes,
+        log_events,
+        bounds,
+        commands,
+        stages,
+        notifications,
+    )
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from http import HTTPStatus
 
 import msgspec
 from starlette.types import Scope, Send
@@ -53,6 +54,12 @@ def sheet_code(error: Exception, *, key_given: bool = True) -> SheetCode:
     return SheetCode.INTERNAL
 
 
+def sheet_status(error: Exception, code: SheetCode) -> int:
+    """Return the HTTP status for an error and its code."""
+    too_large = isinstance(error, errors.TooLarge)
+    return (HTTPStatus.REQUEST_ENTITY_TOO_LARGE if too_large else STATUSES[code]).value
+
+
 async def respond_sheet_error(scope: Scope, send: Send, error: Exception, ref_id: str) -> None:
     """Answer with an error. One that is our own fault is logged first (telemetry), by `ref_id`."""
     code = sheet_code(error, key_given=header(scope, b"authorization") is not None)
@@ -60,9 +67,8 @@ async def respond_sheet_error(scope: Scope, send: Send, error: Exception, ref_id
         telemetry.logger().error(
             telemetry.REQUEST_FAILED, path=scope["path"], ref_id=ref_id, exc_info=error
         )
-    status = 413 if isinstance(error, errors.TooLarge) else STATUSES[code].value
     body = msgspec.json.encode(SheetError(code, _message(error, code), ref_id))
-    await respond(send, status, body, headers=_headers(error))
+    await respond(send, sheet_status(error, code), body, headers=_headers(error))
 
 
 def _message(error: Exception, code: SheetCode) -> str:

@@ -107,8 +107,8 @@ def enable_administratively(webhook_id: int) -> Request[SheetWebhook]:
     """Enable a sheet's webhook after its challenge, also one that was so disabled.
 
     Takes an admin's key. A challenge that failed doesn't raise: `enabled` stays False, and
-    `status` and `disabled_details` say why. Raises NotFound; Conflict where the key that created
-    it is revoked.
+    `status` and `disabled_details` say why. Raises NotFound; FailedPrecondition where the key that
+    created it is revoked.
     """
     return _administration(webhook_id, "enable")
 

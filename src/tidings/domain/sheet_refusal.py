@@ -14,24 +14,43 @@ class SheetCode(IntEnum):
     """`errorCode` of an answer: clients decide by it, not by the HTTP status."""
 
     NO_TOKEN = 1001
+    """No key was given."""
     INVALID_TOKEN = 1002
+    """The key doesn't exist, or is revoked."""
     NOT_AUTHORIZED = 1004
+    """The key's role may not do this."""
     NOT_FOUND = 1006
+    """Nothing that this account may see is there."""
     UNPARSABLE = 1008
+    """The body is no JSON object, nested too deep, or (413) too large."""
     ATTRIBUTE_MISSING = 1012
+    """An attribute that is required isn't there; the message names it."""
     NO_ROOM = 1013
+    """The account has as many webhooks as it may have (ours)."""
     INVALID_PARAMETER = 1018
+    """A value of the query, or the callbackUrl's port or address, is wrong."""
     INVALID_ATTRIBUTE = 1031
+    """An attribute's value is wrong; the message names it."""
     ATTRIBUTE_NOT_ALLOWED = 1032
+    """An attribute may not be written, or not in this operation."""
     METHOD_NOT_SUPPORTED = 1122
+    """The path doesn't take this method."""
     CONTENT_TYPE = 1124
+    """The body isn't `application/json` by its own word."""
     SCOPE_NOT_FOUND = 1151
+    """The account has no such sheet."""
     ONLY_HTTPS = 1152
+    """The callbackUrl doesn't begin with https://."""
     KEY_REVOKED = 1153
+    """The key that created the webhook was revoked."""
     DISABLED_BY_ADMINISTRATOR = 1154
+    """The webhook was disabled by an administrator."""
     INTERNAL = 4000
+    """Our fault; the log says why, by the refId."""
     TRY_AGAIN = 4001
+    """Not now, and it passes: send it again after `Retry-After`."""
     RATE_LIMITED = 4003
+    """Too many requests, or challenges under way: the same."""
 
 
 STATUSES: Final = {
