@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from tidings.clock import SystemClock
 from tidings.domain.notification import signed_headers
 from tidings.domain.signing import CALLBACK_SIGNATURE, new_secret, sign_callback
 from tidings.receiver import Request
 from tidings.receiver.request import joined_headers
-from tidings.testing.clock import DEFAULT_START
 
 SHARED = "3qo29mvjou6xt5fujukjtwzhj0"
 WHSEC = new_secret(bytes(range(32)))
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+"""When a ManualClock begins."""
 AT = "2026-01-15T11:59:59.000+0000"
 ROW, CELL = 7129509179746180, 2650235767940996
 
@@ -40,6 +42,12 @@ def callback_body(nonce: str, *events: Any, **more: Any) -> bytes:
     return json.dumps(body | more).encode()
 
 
+def fresh_body(nonce: str, *events: Any) -> bytes:
+    """Return a callback's body that is built now, for a receiver that goes by the real clock."""
+    at = SystemClock().now()
+    return callback_body(nonce, *events, timestamp=f"{at:%Y-%m-%dT%H:%M:%S}.000+0000")
+
+
 def signed(body: bytes, secret: str = SHARED, **headers: str) -> Request:
     given = {CALLBACK_SIGNATURE: sign_callback(secret, body), "Content-Type": "application/json"}
     return request(body, given | headers)
@@ -54,7 +62,7 @@ def message(
     body: Mapping[str, Any],
     *,
     secrets: Sequence[str] = (WHSEC,),
-    at: datetime = DEFAULT_START,
+    at: datetime = NOW,
 ) -> Request:
     raw = json.dumps(body).encode()
     return request(raw, dict(signed_headers(identity, raw, tuple(secrets), at)))

@@ -161,6 +161,9 @@ class Worker:
             contents = Contents(kept)
             parts = [part for part in contents.parts() if self._is_wanted(contents, part)]
             await self._inbox.unpack(claim, kept, parts, self._now_ms())
+            dead = sum(1 for part in parts if part.dead is not None)
+            if dead:
+                LOG.error("events given up: %d of notification %d", dead, kept.number)
         return len(found)
 
     def _is_wanted(self, contents: Contents, part: Part) -> bool:

@@ -1,0 +1,23 @@
+"""Callbacks on any WSGI server: `gunicorn --chdir examples --bind :8000 wsgi_app:application`.
+
+Behind one path of a larger application, hand `receiver.wsgi` the requests of that path.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+from tidings.receiver import ReceivedEvent, Receiver
+
+receiver = Receiver(secrets=os.environ["WEBHOOK_SECRET"], inbox="sqlite:///inbox.db")
+
+
+@receiver.on("row", "created")
+def note(event: ReceivedEvent, db: sqlite3.Connection) -> None:
+    """Note a new row, in the inbox's own transaction: so it is noted exactly once."""
+    db.execute("CREATE TABLE IF NOT EXISTS note (row_id INTEGER, nonce TEXT)")
+    db.execute("INSERT INTO note VALUES (?, ?)", (event.id, event.message_id))
+
+
+application = receiver.wsgi
