@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.installation import Installation, installed
-from tests.api.sheet_service import Service, serving
+from tests.api.sheet_api import SheetApi, serving
 from tidings.clock import SystemClock
 from tidings.testing.clock import ManualClock
 
@@ -29,5 +29,5 @@ async def on_real_time(tmp_path: Path) -> AsyncIterator[Installation]:
 
 
 @pytest.fixture
-async def service(installation: Installation) -> Service:
+async def service(installation: Installation) -> SheetApi:
     return await serving(installation)

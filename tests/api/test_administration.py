@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.sheet_service import CALLBACK, Service, willing
+from tests.api.sheet_api import CALLBACK, SheetApi, willing
 from tidings.api.app import Engine, build_app
 from tidings.domain.address import AddressPolicy
 from tidings.domain.key import Role
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 class Administrator:
     """An admin's key, and the whole application."""
 
-    def __init__(self, service: Service, key: str) -> None:
+    def __init__(self, service: SheetApi, key: str) -> None:
         installation = service.installation
         storage, clock = installation.storage, installation.clock
         self.key = key
@@ -46,12 +46,12 @@ class Administrator:
 
 
 @pytest.fixture
-async def admin(service: Service) -> Administrator:
+async def admin(service: SheetApi) -> Administrator:
     return Administrator(service, await service.installation.new_key(role=Role.ADMIN, name="root"))
 
 
 async def test_what_an_administrator_disabled_only_an_administrator_enables(
-    service: Service, admin: Administrator
+    service: SheetApi, admin: Administrator
 ) -> None:
     webhook = await service.enabled()
     number, path = webhook["id"], f"/{webhook['id']}"
@@ -68,7 +68,7 @@ async def test_what_an_administrator_disabled_only_an_administrator_enables(
     assert {name: shown[name] for name in on} == on
 
 
-async def test_a_new_challenge_must_be_passed(service: Service, admin: Administrator) -> None:
+async def test_a_new_challenge_must_be_passed(service: SheetApi, admin: Administrator) -> None:
     webhook = await service.created()
     await admin.post(webhook["id"], "disable")
     service.sender.behave(CALLBACK, SendOutcome(status=500))
@@ -80,7 +80,7 @@ async def test_a_new_challenge_must_be_passed(service: Service, admin: Administr
 
 
 async def test_a_revoked_key_s_webhook_stays_disabled(
-    service: Service, admin: Administrator
+    service: SheetApi, admin: Administrator
 ) -> None:
     webhook = await service.enabled()
     await service.revoke_its_key(webhook)
@@ -91,7 +91,7 @@ async def test_a_revoked_key_s_webhook_stays_disabled(
 
 
 async def test_it_takes_an_admin_s_key_of_the_same_account(
-    service: Service, admin: Administrator
+    service: SheetApi, admin: Administrator
 ) -> None:
     webhook = await service.enabled()
     stranger = await service.installation.new_key("globex", Role.ADMIN)

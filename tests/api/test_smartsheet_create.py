@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.installation import ACCOUNT
-from tests.api.sheet_service import CALLBACK, SHEET, Service, wish
+from tests.api.sheet_api import CALLBACK, SHEET, SheetApi, wish
 from tests.publishing.platform import created as change
 from tidings.domain.address import AddressPolicy
 from tidings.domain.caps import Caps
@@ -88,7 +88,7 @@ INVALID: list[dict[str, Any]] = [
 ]
 
 
-async def test_a_new_webhook_is_disabled_and_not_verified(service: Service) -> None:
+async def test_a_new_webhook_is_disabled_and_not_verified(service: SheetApi) -> None:
     webhook = await service.created()
     number, secret = webhook.pop("id"), webhook.pop("sharedSecret")
     now = DEFAULT_START.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -116,7 +116,7 @@ async def test_a_new_webhook_is_disabled_and_not_verified(service: Service) -> N
     }
 
 
-async def test_a_subscope_comes_back_and_is_what_the_webhook_covers(service: Service) -> None:
+async def test_a_subscope_comes_back_and_is_what_the_webhook_covers(service: SheetApi) -> None:
     webhook = await service.created(subscope={"columnIds": [9, "7", 9]})
     assert webhook["subscope"] == {"columnIds": [7, 9]}
     row = await service.row(webhook)
@@ -126,11 +126,11 @@ async def test_a_subscope_comes_back_and_is_what_the_webhook_covers(service: Ser
         assert "subscope" not in await service.created(subscope=everything)
 
 
-async def test_a_scope_of_digits_in_a_string_comes_back_as_a_number(service: Service) -> None:
+async def test_a_scope_of_digits_in_a_string_comes_back_as_a_number(service: SheetApi) -> None:
     assert (await service.created(scopeObjectId=str(SHEET)))["scopeObjectId"] == SHEET
 
 
-async def test_a_sheet_is_known_once_a_change_of_it_was_published(service: Service) -> None:
+async def test_a_sheet_is_known_once_a_change_of_it_was_published(service: SheetApi) -> None:
     sheet = SHEET + 1
     missing = wish(scopeObjectId=sheet)
     assert await service.refused("POST", body=missing) == (404, 1151)
@@ -144,18 +144,18 @@ async def test_a_sheet_is_known_once_a_change_of_it_was_published(service: Servi
     assert (await service.row(webhook)).solution == "plans"
 
 
-async def test_another_account_s_sheet_is_not_found(service: Service) -> None:
+async def test_another_account_s_sheet_is_not_found(service: SheetApi) -> None:
     stranger = await service.installation.new_key("globex")
     assert await service.refused("POST", body=wish(), key=stranger) == (404, 1151)
 
 
-async def test_the_same_webhook_may_be_made_twice(service: Service) -> None:
+async def test_the_same_webhook_may_be_made_twice(service: SheetApi) -> None:
     first, second = await service.created(), await service.created()
     assert first["id"] != second["id"]
     assert first["sharedSecret"] != second["sharedSecret"]
 
 
-async def test_a_required_attribute_that_is_missing_is_named(service: Service) -> None:
+async def test_a_required_attribute_that_is_missing_is_named(service: SheetApi) -> None:
     for missing in ("name", "callbackUrl", "scope", "scopeObjectId", "events", "version"):
         for absent in (..., None):
             answer = await service.send("POST", body=wish(**{missing: absent}))
@@ -163,37 +163,37 @@ async def test_a_required_attribute_that_is_missing_is_named(service: Service) -
             assert missing in answer.json()["message"]
 
 
-async def test_what_only_others_may_write_is_not_allowed(service: Service) -> None:
+async def test_what_only_others_may_write_is_not_allowed(service: SheetApi) -> None:
     for attribute in NOT_ALLOWED:
         answer = await service.send("POST", body=wish(**attribute))
         assert (answer.status_code, answer.json()["errorCode"]) == (400, 1032), attribute
         assert next(iter(attribute)) in answer.json()["message"]
 
 
-async def test_an_invalid_value_of_an_attribute_is_named(service: Service) -> None:
+async def test_an_invalid_value_of_an_attribute_is_named(service: SheetApi) -> None:
     for attribute in INVALID:
         answer = await service.send("POST", body=wish(**attribute))
         assert (answer.status_code, answer.json()["errorCode"]) == (400, 1031), attribute
         assert next(iter(attribute)) in answer.json()["message"]
 
 
-async def test_a_callback_url_starts_with_https(service: Service) -> None:
+async def test_a_callback_url_starts_with_https(service: SheetApi) -> None:
     for url in NOT_HTTPS:
         assert await service.refused("POST", body=wish(callbackUrl=url)) == (400, 1152), url
 
 
-async def test_a_callback_url_that_nothing_may_be_sent_to_is_refused(service: Service) -> None:
+async def test_a_callback_url_that_nothing_may_be_sent_to_is_refused(service: SheetApi) -> None:
     for url in FORBIDDEN:
         assert await service.refused("POST", body=wish(callbackUrl=url)) == (400, 1018), url
 
 
-async def test_the_vendor_s_ports_are_fine(service: Service) -> None:
+async def test_the_vendor_s_ports_are_fine(service: SheetApi) -> None:
     for port in ("", ":443", ":8000", ":8008", ":8080", ":8443"):
         url = f"HTTPS://receiver.test{port}/path?query=1"
         assert (await service.created(callbackUrl=url))["callbackUrl"] == url
 
 
-async def test_dev_lets_in_http_every_port_and_loopback(service: Service) -> None:
+async def test_dev_lets_in_http_every_port_and_loopback(service: SheetApi) -> None:
     service.sheets._policy = AddressPolicy(dev=True)
     for url in ("http://127.0.0.1:41234/cb", "https://localhost:444/", "http://[::1]:9999/"):
         assert (await service.created(callbackUrl=url))["callbackUrl"] == url
@@ -201,14 +201,14 @@ async def test_dev_lets_in_http_every_port_and_loopback(service: Service) -> Non
     assert await service.refused("POST", body=wish(callbackUrl="http://10.0.0.1/")) == (400, 1018)
 
 
-async def test_an_account_without_room_is_told_so(service: Service) -> None:
+async def test_an_account_without_room_is_told_so(service: SheetApi) -> None:
     service.sheets._caps = Caps(account_webhooks=1)
     await service.created()
     assert await service.refused("POST", body=wish()) == (403, 1013)
 
 
 async def test_a_number_that_is_taken_is_not_given_again(
-    service: Service, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    service: SheetApi, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dice = iter([b"\x01" * 38, b"\x01" * 38, b"\x02" * 38])
     monkeypatch.setattr(clock, "entropy", lambda size: next(dice)[:size])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.api.installation import ACCOUNT
-from tests.api.sheet_service import CALLBACK, Service, challenge_of, willing
+from tests.api.sheet_api import CALLBACK, SheetApi, challenge_of, willing
 from tidings.domain.dispatch import BucketSettlement, CallbackCursor, Place
 from tidings.domain.sheet_standing import sheet_of
 from tidings.domain.sheet_webhook import SheetStatus
@@ -52,14 +52,14 @@ WRONG: list[tuple[dict[str, Any], int]] = [
 ]
 
 
-async def put(service: Service, webhook: Any, **attributes: Any) -> Any:
+async def put(service: SheetApi, webhook: Any, **attributes: Any) -> Any:
     """Change a webhook; return it as it came back."""
     answer = await service.call("PUT", f"/{webhook['id']}", attributes)
     assert (answer["message"], answer["resultCode"]) == ("SUCCESS", 0)
     return answer["result"]
 
 
-async def test_enabling_sends_a_signed_challenge_to_the_callback_url(service: Service) -> None:
+async def test_enabling_sends_a_signed_challenge_to_the_callback_url(service: SheetApi) -> None:
     webhook = await service.created()
     result = await put(service, webhook, enabled=True)
     assert (result["enabled"], result["status"]) == (True, "ENABLED")
@@ -78,7 +78,7 @@ async def test_enabling_sends_a_signed_challenge_to_the_callback_url(service: Se
     assert again != challenge
 
 
-async def test_the_answer_may_stand_in_the_header_or_in_the_body(service: Service) -> None:
+async def test_the_answer_may_stand_in_the_header_or_in_the_body(service: SheetApi) -> None:
     webhook = await service.created()
 
     def in_body(request: SendRequest) -> SendOutcome:
@@ -95,7 +95,7 @@ async def test_the_answer_may_stand_in_the_header_or_in_the_body(service: Servic
         await put(service, webhook, enabled=False)
 
 
-async def test_a_failed_challenge_answers_success_and_says_why(service: Service) -> None:
+async def test_a_failed_challenge_answers_success_and_says_why(service: SheetApi) -> None:
     webhook = await service.created()
     for outcome, said in (
         (SendOutcome(status=500), "Request returned HTTP status code 500 (ref id: "),
@@ -118,7 +118,7 @@ async def test_a_failed_challenge_answers_success_and_says_why(service: Service)
     assert "disabledDetails" not in result
 
 
-async def test_each_challenge_is_in_the_log_of_attempts(service: Service) -> None:
+async def test_each_challenge_is_in_the_log_of_attempts(service: SheetApi) -> None:
     webhook = await service.created()
     service.sender.behave(CALLBACK, SendOutcome(status=500, elapsed_seconds=0.25))
     await put(service, webhook, enabled=True)
@@ -134,7 +134,7 @@ async def test_each_challenge_is_in_the_log_of_attempts(service: Service) -> Non
 
 
 async def test_a_new_url_is_challenged_at_once_while_enabled_and_otherwise_when_enabled(
-    service: Service,
+    service: SheetApi,
 ) -> None:
     webhook = await service.created()
     result = await put(service, webhook, callbackUrl=MOVED)
@@ -152,7 +152,7 @@ async def test_a_new_url_is_challenged_at_once_while_enabled_and_otherwise_when_
     assert result["callbackUrl"] == MOVED
 
 
-async def test_a_change_that_leads_nowhere_else_is_not_challenged(service: Service) -> None:
+async def test_a_change_that_leads_nowhere_else_is_not_challenged(service: SheetApi) -> None:
     webhook = await service.enabled()
     for attributes in (
         {"name": "renamed"},
@@ -169,7 +169,7 @@ async def test_a_change_that_leads_nowhere_else_is_not_challenged(service: Servi
 
 
 async def test_a_put_that_changes_nothing_writes_nothing(
-    service: Service, clock: ManualClock
+    service: SheetApi, clock: ManualClock
 ) -> None:
     webhook = await service.enabled()
     row = await service.row(webhook)
@@ -178,7 +178,7 @@ async def test_a_put_that_changes_nothing_writes_nothing(
     assert await service.row(webhook) == row
 
 
-async def test_what_a_put_may_do_in_each_status(service: Service) -> None:
+async def test_what_a_put_may_do_in_each_status(service: SheetApi) -> None:
     for status, disabled, enabled in STATUSES:
         for wanted, expected in ((False, disabled), (True, enabled)):
             webhook = await service.created()
@@ -191,7 +191,7 @@ async def test_what_a_put_may_do_in_each_status(service: Service) -> None:
 
 
 async def test_while_its_sheet_is_gone_a_new_url_must_pass_before_it_can_come_back(
-    service: Service,
+    service: SheetApi,
 ) -> None:
     webhook = await service.created()
     service.sender.behave(MOVED, willing)
@@ -204,7 +204,7 @@ async def test_while_its_sheet_is_gone_a_new_url_must_pass_before_it_can_come_ba
     assert result["status"] == "DISABLED_VERIFICATION_FAILED"
 
 
-async def test_a_webhook_whose_key_was_revoked_can_t_be_changed(service: Service) -> None:
+async def test_a_webhook_whose_key_was_revoked_can_t_be_changed(service: SheetApi) -> None:
     other = await service.installation.new_key(name="other")
     webhook = await service.enabled()
     path = f"/{webhook['id']}"
@@ -219,7 +219,7 @@ async def test_a_webhook_whose_key_was_revoked_can_t_be_changed(service: Service
 
 
 async def test_an_administrator_disables_and_enables_whatever_the_owner_asks(
-    service: Service,
+    service: SheetApi,
 ) -> None:
     webhook = await service.enabled()
     path = f"/{webhook['id']}"
@@ -231,7 +231,7 @@ async def test_an_administrator_disables_and_enables_whatever_the_owner_asks(
         assert await service.refused("PUT", path, attributes) == (403, 1154)
 
 
-async def test_a_put_that_is_wrong_changes_nothing(service: Service) -> None:
+async def test_a_put_that_is_wrong_changes_nothing(service: SheetApi) -> None:
     webhook = await service.created()
     for attributes, code in WRONG:
         wrong = {"enabled": True, "name": "other", **attributes}
@@ -241,7 +241,7 @@ async def test_a_put_that_is_wrong_changes_nothing(service: Service) -> None:
 
 
 async def test_what_another_changes_during_the_challenge_is_judged_again(
-    service: Service,
+    service: SheetApi,
 ) -> None:
     webhook = await service.created()
     path = f"/{webhook['id']}"
@@ -272,7 +272,7 @@ async def test_what_another_changes_during_the_challenge_is_judged_again(
 
 
 async def test_a_webhook_that_is_deleted_during_the_challenge_is_not_found(
-    service: Service,
+    service: SheetApi,
 ) -> None:
     webhook = await service.created()
     path = f"/{webhook['id']}"
@@ -286,7 +286,7 @@ async def test_a_webhook_that_is_deleted_during_the_challenge_is_not_found(
     assert (answer.status_code, answer.json()["errorCode"]) == (404, 1006)
 
 
-async def test_an_account_s_silent_endpoints_hold_up_nobody_else(service: Service) -> None:
+async def test_an_account_s_silent_endpoints_hold_up_nobody_else(service: SheetApi) -> None:
     webhooks = [await service.created(name=str(number)) for number in range(9)]
     held = service.sender.hold(CALLBACK)
     enabling = [
@@ -315,7 +315,7 @@ async def test_an_account_s_silent_endpoints_hold_up_nobody_else(service: Servic
 
 
 async def test_the_secret_is_reset_and_signs_from_then_on(
-    service: Service, clock: ManualClock
+    service: SheetApi, clock: ManualClock
 ) -> None:
     webhook = await service.enabled()
     await clock.advance(60)
@@ -335,7 +335,7 @@ async def test_the_secret_is_reset_and_signs_from_then_on(
     assert sent.headers["smartsheet-hmac-sha256"] == expected
 
 
-async def test_stats_are_those_of_the_cursor(service: Service, clock: ManualClock) -> None:
+async def test_stats_are_those_of_the_cursor(service: SheetApi, clock: ManualClock) -> None:
     webhook = await service.enabled()
     row, dispatch = await service.row(webhook), service.installation.storage.dispatch
     epoch = (await dispatch.take([row.bucket], "me", 10))[row.bucket]
@@ -364,7 +364,7 @@ async def test_stats_are_those_of_the_cursor(service: Service, clock: ManualCloc
 
 
 async def test_disabling_and_enabling_leave_the_cursor_where_it_is(
-    service: Service, clock: ManualClock
+    service: SheetApi, clock: ManualClock
 ) -> None:
     webhook = await service.enabled()
     row, dispatch = await service.row(webhook), service.installation.storage.dispatch

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.sheet_service import Service, wish
+from tests.api.sheet_api import SheetApi, wish
 from tidings import errors
 from tidings.api.sheet_errors import sheet_code
 from tidings.domain.key import Role
@@ -21,7 +21,7 @@ from tidings.testing.clock import ManualClock
 pytestmark = pytest.mark.anyio
 
 
-async def test_without_a_key_or_with_a_wrong_one_nobody_is_answered(service: Service) -> None:
+async def test_without_a_key_or_with_a_wrong_one_nobody_is_answered(service: SheetApi) -> None:
     webhook = await service.created()
     for method, path, body in (
         ("GET", "", None),
@@ -39,7 +39,7 @@ async def test_without_a_key_or_with_a_wrong_one_nobody_is_answered(service: Ser
     assert await service.refused("GET") == (401, 1002)
 
 
-async def test_roles(service: Service) -> None:
+async def test_roles(service: SheetApi) -> None:
     publisher = await service.installation.new_key(role=Role.PUBLISHER, name="publisher")
     admin = await service.installation.new_key(role=Role.ADMIN, name="admin")
     assert await service.refused("GET", key=publisher) == (403, 1004)
@@ -47,7 +47,7 @@ async def test_roles(service: Service) -> None:
     assert (await service.created(key=admin))["status"] == "NEW_NOT_VERIFIED"
 
 
-async def test_another_account_s_webhook_looks_like_none(service: Service) -> None:
+async def test_another_account_s_webhook_looks_like_none(service: SheetApi) -> None:
     webhook = await service.created()
     stranger = await service.installation.new_key("globex")
     path = f"/{webhook['id']}"
@@ -68,7 +68,7 @@ async def test_another_account_s_webhook_looks_like_none(service: Service) -> No
     assert await service.call("GET", path) == webhook
 
 
-async def test_each_contract_sees_only_its_own_webhooks(service: Service) -> None:
+async def test_each_contract_sees_only_its_own_webhooks(service: SheetApi) -> None:
     called, pinged = await service.created(), await service.installation.new_webhook()
     listed = await service.installation.call("ListWebhooks")
     assert [webhook["webhook_id"] for webhook in listed["webhooks"]] == [pinged["webhook_id"]]
@@ -82,7 +82,7 @@ async def test_each_contract_sees_only_its_own_webhooks(service: Service) -> Non
     assert await service.refused("GET", f"/{pinged['webhook_id']}") == (404, 1006)
 
 
-async def test_webhooks_are_listed_newest_first_in_numbered_pages(service: Service) -> None:
+async def test_webhooks_are_listed_newest_first_in_numbered_pages(service: SheetApi) -> None:
     empty = {"pageNumber": 1, "pageSize": 100, "totalPages": 1, "totalCount": 0, "data": []}
     assert await service.call("GET") == empty
     made = [await service.created(name=str(number)) for number in range(5)]
@@ -105,7 +105,7 @@ async def test_webhooks_are_listed_newest_first_in_numbered_pages(service: Servi
 
 
 async def test_a_long_list_is_read_in_slices_and_comes_whole(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: SheetApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tidings.engine.sheets.SHEETS_READ_AT_ONCE", 2)
     made = [await service.created(name=str(number)) for number in range(5)]
@@ -114,7 +114,7 @@ async def test_a_long_list_is_read_in_slices_and_comes_whole(
     assert (await service.call("GET", "?pageSize=3"))["data"] == made[:1:-1]
 
 
-async def test_a_deleted_webhook_is_gone(service: Service) -> None:
+async def test_a_deleted_webhook_is_gone(service: SheetApi) -> None:
     webhook = await service.enabled()
     path = f"/{webhook['id']}"
     assert await service.call("DELETE", path) == {"message": "SUCCESS", "resultCode": 0}
@@ -124,7 +124,7 @@ async def test_a_deleted_webhook_is_gone(service: Service) -> None:
 
 
 async def test_three_hundred_requests_a_minute_and_no_penalty(
-    service: Service, clock: ManualClock
+    service: SheetApi, clock: ManualClock
 ) -> None:
     for _ in range(300):
         answer = await service.send("GET", "/1")
@@ -142,7 +142,7 @@ async def test_three_hundred_requests_a_minute_and_no_penalty(
     assert (await service.send("GET")).status_code == 200
 
 
-async def test_a_method_or_a_path_that_is_not_there(service: Service) -> None:
+async def test_a_method_or_a_path_that_is_not_there(service: SheetApi) -> None:
     webhook = await service.created()
     path = f"/{webhook['id']}"
     for method, at, allowed in (
@@ -162,7 +162,7 @@ async def test_a_method_or_a_path_that_is_not_there(service: Service) -> None:
         assert await service.refused("GET", f"/{digits}") == (404, 1006)
 
 
-async def test_a_body_says_that_it_is_json_and_is(service: Service) -> None:
+async def test_a_body_says_that_it_is_json_and_is(service: SheetApi) -> None:
     webhook = await service.created()
     path = f"/{webhook['id']}"
     good = json.dumps(wish()).encode()
@@ -187,7 +187,7 @@ async def test_a_body_says_that_it_is_json_and_is(service: Service) -> None:
 
 
 async def test_a_database_that_can_t_be_written_asks_to_try_again(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: SheetApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(*_: Any, **__: Any) -> Any:
         raise StorageUnavailable("the disk is full", retry_after_seconds=2.5)
@@ -199,7 +199,7 @@ async def test_a_database_that_can_t_be_written_asks_to_try_again(
 
 
 async def test_a_fault_of_ours_is_told_without_a_word_of_why(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: SheetApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("secret of the house")
@@ -253,7 +253,7 @@ _paths = st.text(st.characters(exclude_categories=["Cs"])).map(
     query=st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=20),
 )
 async def test_whatever_is_sent_is_answered_and_never_a_fault_of_ours(
-    service: Service, method: str, at: str, body: bytes, query: str
+    service: SheetApi, method: str, at: str, body: bytes, query: str
 ) -> None:
     service.app._meter._rate._at_most = 1_000_000
     webhook = await service.created()

@@ -35,7 +35,7 @@ def willing(request: SendRequest) -> SendOutcome:
 
 
 @dataclass
-class Service:
+class SheetApi:
     """The service, and short ways to use it."""
 
     installation: Installation
@@ -132,7 +132,7 @@ def wish(**attributes: Any) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not ...}
 
 
-async def serving(installation: Installation) -> Service:
+async def serving(installation: Installation) -> SheetApi:
     """Return the service of an installation in which SHEET is known."""
     clock = installation.clock
     sender = ScriptedSender(clock.monotonic)
@@ -145,4 +145,4 @@ async def serving(installation: Installation) -> Service:
         meter=sheet_meter(clock),
     )
     await installation.storage.applications.register(ACCOUNT, SOLUTION, str(SHEET), None)
-    return Service(installation, sender, sheets, app)
+    return SheetApi(installation, sender, sheets, app)
