@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import apsw
 
 from tidings.domain import limits
 from tidings.storage.sqlite.queries import load_queries
 
 _SQL = load_queries("transactions")
+_BEGIN, _ROLLBACK = _SQL["begin_read"], _SQL["rollback"]
 
 
 def _connect(path: str) -> apsw.Connection:
@@ -40,12 +38,19 @@ def connect_reader(path: str) -> apsw.Connection:
     return connection
 
 
-@contextmanager
-def snapshot(connection: apsw.Connection) -> Iterator[None]:
-    """Let all reads of the block see one state of the database."""
-    connection.execute(_SQL["begin_read"])
-    try:
-        yield
-    finally:
-        if connection.in_transaction:
-            connection.execute(_SQL["rollback"])
+class snapshot:  # noqa: N801 - read as words: `with snapshot(connection):`
+    """Lets all reads of a `with` block see one state of the database."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        """Begin; the first read takes the snapshot."""
+        self._connection.execute(_BEGIN)
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of it."""
+        if self._connection.in_transaction:
+            self._connection.execute(_ROLLBACK)
