@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _FENCE = re.compile(r"^\s*```")
-_MARKER = re.compile(r"^<!-- (run: background|answer|file: \S+) -->$")
+_MARKER = re.compile(r"^<!-- (run: background|answer|prints|file: \S+) -->$")
 _LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 
 

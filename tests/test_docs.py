@@ -8,7 +8,8 @@ A page's blocks run in order, in a folder of their own, against real processes:
 - a ``json`` block has to parse; after `<!-- answer -->` it has to have the shape of what the last
   ``bash`` block printed;
 - a ``python`` block runs in the page's namespace; after `<!-- file: NAME -->` it is written there;
-- a ``text`` block is a picture. Any other language is refused.
+- a ``text`` block is a picture; after `<!-- prints -->` it is what the last ``bash`` block printed.
+  Any other language is refused.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from tests.pages import Block, blocks_of, headings_of, links_of, shape_of
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
+PORTS = ("8000", "8008", "8080", "8443", "9000")
+"""Ports that pages speak of; each is another one here, that is free."""
 BLOCK_SECONDS = 60
 """For one block; and for a process in the background to open its port."""
 
@@ -42,7 +45,7 @@ class Reader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = {name: str(free_port()) for name in ("8080", "9000")}
+        self.ports = {name: str(free_port()) for name in PORTS}
         self.processes: list[subprocess.Popen[bytes]] = []
         self.printed = ""
         self.names: dict[str, Any] = {"__name__": "docs"}
@@ -54,13 +57,14 @@ class Reader:
             "TIDINGS_REQUESTS_PER_SECOND": "1000",
             "TIDINGS_URL": f"http://127.0.0.1:{self.ports['8080']}",
         }
-        if shutil.which("curl") is None:
-            (folder / "bin").mkdir()
-            (folder / "bin" / "curl").symlink_to(ROOT / "tests" / "curl")
+        (folder / "bin").mkdir()
+        for tool in ("curl", "openssl"):
+            if shutil.which(tool) is None:
+                (folder / "bin" / tool).symlink_to(ROOT / "tests" / tool)
 
     def do(self, block: Block) -> None:
         """Run or check one block."""
-        text = re.sub(r"\b(8080|9000)\b", lambda found: self.ports[found[0]], block.text)
+        text = re.sub(rf"\b({'|'.join(PORTS)})\b", lambda found: self.ports[found[0]], block.text)
         match block.language, block.marker:
             case "bash", "run: background":
                 self.start(text)
@@ -74,6 +78,8 @@ class Reader:
                 self.evaluate(text, block)
             case "python", str(marker) if marker.startswith("file: "):
                 (self.folder / marker.removeprefix("file: ")).write_text(text)
+            case "text", "prints":
+                assert [line.rstrip() for line in self.printed.splitlines()] == text.splitlines()
             case (("text" | "mermaid"), ""):
                 pass  # drawings; one that is made from the code is compared with it below
             case unknown:
@@ -81,7 +87,8 @@ class Reader:
 
     def start(self, text: str) -> None:
         """Start a process and return once its port is open."""
-        port = self.ports["9000" if self.ports["9000"] in text or ".py" in text else "8080"]
+        named = [port for port in self.ports.values() if port in text]
+        port = named[0] if named else self.ports["9000" if ".py" in text else "8080"]
         process = subprocess.Popen(
             ["bash", "-c", f"exec {text}"], cwd=self.folder, env=self.environment
         )
