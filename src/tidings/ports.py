@@ -242,8 +242,12 @@ class RetentionStore(Protocol):
     """Dropping what is over its time (mechanics L2, L7), in batches.
 
     Each call is one transaction that is so short that appends go in between; it returns how many
-    rows it deleted, 0 where nothing is left to do.
+    rows it deleted, 0 where nothing is left to do. An adapter that drops whole days
+    (`Capabilities.whole_days`) counts days, and keeps the day in which the border lies.
     """
+
+    async def prepare_days(self) -> None:
+        """Make room for the coming days, where the adapter keeps each day apart."""
 
     async def raise_floor(self, before: datetime) -> None:
         """Let the log begin at `before` in all buckets. Never moves it back.
@@ -318,6 +322,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """`ChangeLog.watch` is called for every append of the whole installation."""
     sole_server: bool
     """One server a database, by a lock that dies with its process: it takes all leases at once."""
+    whole_days: bool
+    """Retention drops whole days: rows stay, unseen, until all of their day is over its time."""
 
 
 class SchemaState(msgspec.Struct, frozen=True):

@@ -52,6 +52,8 @@ WEBHOOK_REVIVED: Final = "webhook.revived"
 """Its events were listed after it was warned of or expired: its 7 days begin anew."""
 SWEEP_PAUSED: Final = "sweep.paused"
 """Nobody swept for over 10 minutes, or the clock jumped: that time is added to every limit."""
+DAYS_MISSING: Final = "days.missing"
+"""Fewer of the coming days have their partitions than should: no sweeper has attached any."""
 CLOCK_AHEAD: Final = "clock.ahead"
 """The clock has jumped over an hour ahead: nothing is published or swept until it is set right."""
 

@@ -125,7 +125,7 @@ SHEETS_PAGE_SIZE = 100
 """Callback webhooks of a page where no pageSize is asked for (contract 2.3)."""
 SHEETS_PAGE_SIZE_MAX = 10_000
 """Callback webhooks of a page, also with `includeAll`; a larger pageSize is clamped."""
-SHEETS_READ_AT_ONCE = 1_000
+SHEETS_READ_AT_ONCE = 500
 """Of a page, that one read transaction takes: under 50 ms (mechanics P5)."""
 
 # --- dispatch (contract 1.6; mechanics D1 to D7) ----------------------------------------------
@@ -376,6 +376,44 @@ RECORD_LINE_BYTES = 32 * MEBIBYTE
 """One request of a record: the longest body, each byte of it escaped, and its headers."""
 SHOWN_LENGTH = 200
 """Characters of one value that are printed for people."""
+
+# --- PostgreSQL (mechanics L2, L3, G1, G2) --------------------------------------------------------
+
+POSTGRES_LANES = 4
+"""Appenders of one process; fixed for a database, so that its processes share them out alike."""
+DATABASE_CONNECTIONS = 10
+"""Connections of one process beside its lanes: what reads, and what dispatch writes."""
+STATEMENT_SECONDS = 30.0
+"""For one statement; the longest of ours, a slice of a page, takes some 50 ms."""
+IDLE_IN_TRANSACTION_SECONDS = 5.0
+"""For a transaction in which nothing happens: a process that was stopped in the midst of one lets
+its buckets' heads go after that."""
+DATABASE_CONNECT_SECONDS = 5.0
+"""For a connection to be made; and for a server to keep its own limit, before we hang up."""
+DATABASE_ACQUIRE_SECONDS = 5.0
+"""How long a request waits for one of the connections; then it is told to come again."""
+DATABASE_RETRY_SECONDS = 5.0
+"""How long a write is tried again after its connection was lost; then those who wait are told 503,
+within the time that clients have patience for."""
+DATABASE_RETRY_WAIT_SECONDS = 0.02
+"""Before the first of those tries; each next wait is twice the last."""
+DATABASE_RETRY_WAIT_SECONDS_MAX = 0.5
+"""The longest of those waits."""
+COPY_ROWS = 10
+"""From so many rows on a COPY is faster than an INSERT each."""
+INDEX_KEY_BYTES = 2_500
+"""Of an account's, a solution's and an application's id (or an Idempotency-Key) together: an
+index's row may take 2,704 bytes, of which some go to numbers."""
+DAYS_AHEAD = 4
+"""Days whose partitions are attached before they begin (G1)."""
+DAYS_AHEAD_LEAST = 2
+"""With fewer of them `/readyz` is red: the sweeper hasn't attached any for two days."""
+DAY_LOCK_MS = 200
+"""How long attaching and detaching wait for a lock: publishes that come meanwhile wait behind."""
+DAY_TRIES = 5
+"""Tries to attach one day in one go."""
+MIGRATION_SECONDS = 3_600.0
+"""For one statement of a migration."""
 
 # --- SQLite (mechanics P5, Q2) ------------------------------------------------------------------
 

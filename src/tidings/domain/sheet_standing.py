@@ -50,6 +50,20 @@ def scope_judged(webhook: Webhook, *, gone: bool, position: int, at: datetime) -
     return replace(moved, sheet=replace(sheet_of(moved), scope_position=position))
 
 
+def judged_from(webhook: Webhook, last: Webhook, position: int) -> Webhook:
+    """Let what the log says of a sheet before its status changed not count after it.
+
+    Whoever changed it because of the log says himself up to where.
+    """
+    sheet, before = webhook.sheet, last.sheet
+    if sheet is None or before is None or sheet.status is before.status:
+        return webhook
+    if sheet.scope_position != before.scope_position:
+        return webhook
+    judged = replace(sheet, scope_position=position)
+    return replace(webhook, sheet=judged)
+
+
 def _with(
     webhook: Webhook, status: SheetStatus, at: datetime, details: str | None, *, number: int
 ) -> Webhook:

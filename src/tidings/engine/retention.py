@@ -37,6 +37,7 @@ class Retention:
         for at once: one after another each would wait for the writer's turn by itself.
         """
         store = self._store
+        await store.prepare_days()
         await store.raise_floor(now - timedelta(days=limits.LOG_DAYS))
         kept_from = now - timedelta(hours=limits.IDEMPOTENCY_HOURS)
         tried_from = now - timedelta(days=limits.ATTEMPT_DAYS)

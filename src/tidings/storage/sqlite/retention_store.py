@@ -23,6 +23,9 @@ class SqliteRetentionStore:
         self._writer = writer
         self._clock = clock
 
+    async def prepare_days(self) -> None:
+        """Do nothing: all days lie in one table."""
+
     async def raise_floor(self, before: datetime) -> None:
         """Let the log begin at `before` in all buckets (ports.RetentionStore)."""
         await self._writer.run(partial(_raise_floor, floor=position_at(before) - 1))

@@ -85,7 +85,7 @@ class SqliteStorage:
         self.retention: RetentionStore = SqliteRetentionStore(writer, clock)
         self.keys: KeyStore = SqliteKeyStore(writer, readers)
         self.applications: ApplicationStore = SqliteApplicationStore(writer, readers)
-        self.capabilities = Capabilities(lanes=1, hints=True, sole_server=True)
+        self.capabilities = Capabilities(lanes=1, hints=True, sole_server=True, whole_days=False)
         self._connection = connection
         self._writer = writer
         self._readers = readers

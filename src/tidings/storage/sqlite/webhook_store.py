@@ -16,6 +16,7 @@ from tidings.domain.filter import Revision
 from tidings.domain.kinds import CONTROL
 from tidings.domain.log_entry import NewEntry
 from tidings.domain.positions import next_position, position_at
+from tidings.domain.sheet_standing import judged_from
 from tidings.domain.webhook import PartOfList, Placed, Webhook
 from tidings.errors import AlreadyExists, InvalidArgument, NotFound, RevisionConflict
 from tidings.storage.rows.webhooks import changeable, json_text, updated, webhook_row
@@ -161,7 +162,7 @@ def update_webhook(transaction: Transaction, *, webhook: Webhook, caps: Caps | N
         revision=found.revision + 1,
     )
     position = append_control(transaction, replaced)
-    replaced = _judged_from(replaced, found, position)
+    replaced = judged_from(replaced, found, position)
     key = (webhook.bucket, webhook.webhook_id, webhook.revision)
     connection.execute(_SQL["update_webhook"], (*changeable(replaced), *updated(replaced), *key))
     update_sheet(connection, replaced)
@@ -169,20 +170,6 @@ def update_webhook(transaction: Transaction, *, webhook: Webhook, caps: Caps | N
         check_revisions(connection, found, caps)
         _add_revision(transaction, replaced, position)
     return replaced
-
-
-def _judged_from(webhook: Webhook, last: Webhook, position: int) -> Webhook:
-    """Let what the log says of a sheet before its status changed not count after it.
-
-    Whoever changed it because of the log says himself up to where.
-    """
-    sheet, before = webhook.sheet, last.sheet
-    if sheet is None or before is None or sheet.status is before.status:
-        return webhook
-    if sheet.scope_position != before.scope_position:
-        return webhook
-    judged = msgspec.structs.replace(sheet, scope_position=position)
-    return msgspec.structs.replace(webhook, sheet=judged)
 
 
 def find_webhook(connection: apsw.Connection, bucket: int, webhook_id: str) -> Webhook:

@@ -1,0 +1,157 @@
+"""Connections to PostgreSQL: what each is told when it opens, and the pool of those that read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from tidings.domain import limits
+from tidings.errors import ConfigurationError
+from tidings.storage.postgres.failures import closed, is_lost, ours
+from tidings.storage.postgres.queries import load_queries
+
+_SQL = load_queries("transactions")
+
+Row: TypeAlias = asyncpg.Record
+
+_PLANS = {
+    # Every statement of ours goes by an index, whatever a table's statistics say at the moment: a
+    # plan made while a day's partition was empty must be right when it holds a hundred million.
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    # Planning over the log's days costs more than most statements; it is done once a connection.
+    "plan_cache_mode": "force_generic_plan",
+    # Costs that count scans turned off as dear would have everything compiled.
+    "jit": "off",
+}
+
+
+class Connection(asyncpg.Connection):  # type: ignore[misc,unused-ignore]  # asyncpg is partly typed
+    """A connection that needs no cleaning when it goes back to the pool.
+
+    Nothing of ours changes a session; an open transaction is rolled back by asyncpg either way.
+    """
+
+    def get_reset_query(self) -> str:
+        """Return nothing: the default is one more round trip for each borrowing."""
+        return ""
+
+
+class Database:
+    """Where connections come from: single ones for the lanes, pooled ones for all else."""
+
+    def __init__(self, url: str, *, connections: int, statement_seconds: float) -> None:
+        self._url = url
+        self._connections = connections
+        self._statement_seconds = statement_seconds
+        self._pool: Any = None
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._closed = False
+
+    async def connect(self, settings: Mapping[str, str] | None = None) -> Connection:
+        """Open a connection of one's own; the caller translates what it raises."""
+        if self._closed:
+            raise closed()
+        connection: Connection = await asyncpg.connect(**self._options(settings or {}))
+        return connection
+
+    async def fetch(self, query: str, *values: object) -> list[Row]:
+        """Run a read; once more on another connection where the first was lost."""
+        with ours():
+            try:
+                return await self._fetch(query, values)
+            except Exception as error:
+                if not is_lost(error) or self._closed:
+                    raise
+            return await self._fetch(query, values)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Connection]:
+        """Let the block run in one transaction, durable when it ends; READ COMMITTED, said so."""
+        async with self._transaction("begin_write") as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """Let all reads of the block see one state of the database."""
+        async with self._transaction("begin_read") as connection:
+            yield connection
+
+    async def _fetch(self, query: str, values: tuple[object, ...]) -> list[Row]:
+        async with self._borrowed() as connection:
+            rows: list[Row] = await connection.fetch(query, *values)
+            return rows
+
+    async def close(self) -> None:
+        """Close the pool; borrowed connections are waited for. A second call does nothing."""
+        self._closed = True
+        if self._pool is not None:
+            await self._pool.close()
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
+        with ours():
+            async with self._borrowed() as connection:
+                await connection.execute(_SQL[begin])
+                yield connection
+                await connection.execute(_SQL["commit"])
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Connection]:
+        """Borrow a pooled connection; what an error left open on it is rolled back."""
+        if self._closed:
+            raise closed()
+        if self._pool is None:
+            self._pool = asyncpg.create_pool(
+                min_size=0, max_size=self._connections, **self._options({})
+            )
+            self._ready = asyncio.ensure_future(_initialized(self._pool))
+        await asyncio.shield(self._ready)
+        connection = await self._pool.acquire(timeout=limits.DATABASE_ACQUIRE_SECONDS)
+        try:
+            yield connection
+        except BaseException as error:
+            if is_lost(error):
+                connection.terminate()
+            elif connection.is_in_transaction():
+                with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    await connection.execute(_SQL["rollback"])
+            raise
+        finally:
+            await self._pool.release(connection)
+
+    def _options(self, settings: Mapping[str, str]) -> dict[str, Any]:
+        statement_ms = round(self._statement_seconds * 1000)
+        idle_ms = round(limits.IDLE_IN_TRANSACTION_SECONDS * 1000)
+        return {
+            "dsn": self._url,
+            "connection_class": Connection,
+            "timeout": limits.DATABASE_CONNECT_SECONDS,
+            # For a server that doesn't answer at all, where its own limit can't reach us.
+            "command_timeout": self._statement_seconds + limits.DATABASE_CONNECT_SECONDS,
+            "server_settings": {
+                "application_name": "tidings",
+                "statement_timeout": str(statement_ms),
+                "idle_in_transaction_session_timeout": str(idle_ms),
+                "timezone": "UTC",
+                **_PLANS,
+                **settings,
+            },
+        }
+
+
+async def _initialized(pool: Any) -> None:
+    """Let a pool make itself ready; it opens no connection yet."""
+    await pool
+
+
+def check_url(url: str) -> None:
+    """Return if asyncpg can make sense of a URL; raises ConfigurationError."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in {"postgresql", "postgres"} or not rest:
+        raise ConfigurationError("database", "database must be postgresql://user@host/name")
