@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import crowd, latency, listing, pings, publish
+from bench import callbacks, crowd, follower, latency, listing, pings, publish
 from bench.machine import this_machine
 from bench.report import Report, Row, keep, show
 from bench.sizes import Sizes, current_sizes
@@ -27,6 +27,8 @@ MEASURES: dict[str, Measure] = {
     "pings": pings.measure,
     "latency": latency.measure,
     "crowd": crowd.measure,
+    "follower": follower.measure,
+    "receiver": callbacks.measure,
 }
 
 

@@ -132,7 +132,7 @@ def event(position: int, kind: str, record: dict[str, str], previous: dict[str, 
 
 
 def page(token: str, *events: Event) -> EventsPage:
-    return EventsPage(events=events, texts=(), next_page_token=token)
+    return EventsPage(events=events, next_page_token=token)
 
 
 @pytest.fixture

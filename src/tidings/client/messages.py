@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 
-class Locator(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Locator(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Where something is: account, solution, and of a record its application."""
 
     account_id: str
@@ -77,7 +77,7 @@ class FieldEventData(msgspec.Struct, frozen=True, kw_only=True):
     previous: dict[str, Any] = {}
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True):
+class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """With which batch and from where a change came."""
 
     change_id: str = ""
@@ -113,12 +113,22 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class EventsPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of events. An empty one means: nothing more now (contract 1.5)."""
 
-    events: tuple[Event, ...]
-    texts: tuple[bytes, ...]
-    """Each event's JSON as the server printed it: big numbers and key order are kept."""
+    events: tuple[Event, ...] = ()
     next_page_token: str
     has_more: bool = False
     events_expired: bool = False
+    body: bytes = b'{"events":[]}'
+    """The answer as it came."""
+
+    @property
+    def texts(self) -> tuple[bytes, ...]:
+        """Each event's JSON as the server printed it: big numbers and key order are kept."""
+        raw = msgspec.json.decode(self.body, type=_EventTexts).events
+        return tuple([bytes(text) for text in raw])
+
+
+class _EventTexts(msgspec.Struct):
+    events: list[msgspec.Raw] = []
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

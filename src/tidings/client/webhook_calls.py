@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tidings.client.messages import Event, EventsPage, SecretRotation, Webhook, WebhooksPage
+from tidings.client.messages import EventsPage, SecretRotation, Webhook, WebhooksPage
 from tidings.client.request import JSON, Answer, Request, decoded, decoded_by, reading
 
 _SERVICE = "smartsuite.webhooks.engine.Webhooks"
@@ -98,15 +98,7 @@ class _OneWebhook(msgspec.Struct):
     webhook: Webhook
 
 
-class _EventsAnswer(msgspec.Struct):
-    next_page_token: str
-    events: list[msgspec.Raw] = []
-    has_more: bool = False
-    events_expired: bool = False
-
-
-_EVENTS_ANSWER = msgspec.json.Decoder(_EventsAnswer)
-_EVENT = msgspec.json.Decoder(Event)
+_PAGE = msgspec.json.Decoder(EventsPage)
 
 
 def _call(
@@ -136,11 +128,4 @@ def _page(answer: Answer) -> EventsPage:
 
 
 def _parsed_page(body: bytes) -> EventsPage:
-    page = _EVENTS_ANSWER.decode(body)
-    return EventsPage(
-        events=tuple([_EVENT.decode(raw) for raw in page.events]),
-        texts=tuple([bytes(raw) for raw in page.events]),
-        next_page_token=page.next_page_token,
-        has_more=page.has_more,
-        events_expired=page.events_expired,
-    )
+    return msgspec.structs.replace(_PAGE.decode(body), body=body)

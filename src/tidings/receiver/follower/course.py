@@ -93,9 +93,7 @@ class Course:
         if self._wishes.resume == "newest":
             while page.has_more and not self.stopped:
                 page = yield from self._listed(page.next_page_token, 0)
-            return EventsPage(
-                events=(), texts=(), next_page_token=page.next_page_token, events_expired=True
-            )
+            return EventsPage(next_page_token=page.next_page_token, events_expired=True)
         return page
 
     def _listed(self, token: str, wait_seconds: float) -> Generator[Step, Any, EventsPage]:

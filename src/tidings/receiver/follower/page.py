@@ -24,10 +24,10 @@ def following(page: EventsPage, token: str, webhook_id: str) -> None:
 
 def position_of(event: Event) -> int:
     """Return an event's position. Raises ServerFault where its id has none."""
-    number = event.event_id.rpartition(".")[2]
-    if not (number.isascii() and number.isdigit() and len(number) < 20):
+    position = _number(event.event_id.rpartition(".")[2])
+    if position < 0:
         raise ServerFault("An event's id has no position.")
-    return int(number)
+    return position
 
 
 def _number(token: str) -> int:
