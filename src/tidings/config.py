@@ -66,6 +66,10 @@ class Settings(BaseSettings):
         description="Requests of one key to the webhook service within any second; a key that "
         "asks more often is refused for 30 s.",
     )
+    sheet_requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        limits.SHEET_REQUESTS_PER_MINUTE,
+        description="Requests of one key to Smartsheet's webhook service within any minute.",
+    )
     publish_requests_per_second: Annotated[int | None, Field(ge=1, le=100_000)] = Field(
         None,
         description="Requests of one key to publishing within any second; without it there is "

@@ -66,7 +66,8 @@ class Endpoint:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with RunningServer(tmp_path_factory.mktemp("sheets")) as running:
+    a_minute = ("--sheet-requests-per-minute", "50")
+    with RunningServer(tmp_path_factory.mktemp("sheets"), *a_minute) as running:
         yield running
 
 
@@ -139,7 +140,7 @@ def test_the_vendor_s_sdk_takes_a_webhook_through_its_life(
     assert webhooks.get_webhook(webhook.id).shared_secret == reset.result.shared_secret
 
     assert webhooks.delete_webhook(webhook.id).message == "SUCCESS"
-    with pytest.raises(smartsheet.exceptions.ApiError, match="1006.*Not Found"):
+    with pytest.raises(smartsheet.exceptions.ApiError, match="Not Found"):
         webhooks.get_webhook(webhook.id)
 
 
@@ -169,7 +170,7 @@ def test_the_sdk_waits_as_told_by_the_code_of_the_rate_limit(
     """It looks at errorCode 4003 alone, and gives up after its own time."""
     busy = server.make_key("subscriber")
     with server.client(busy) as client:
-        for _ in range(300):
+        for _ in range(50):
             client.list_sheet_webhooks()
     impatient = smartsheet.Smartsheet(busy, api_base=f"{server.url}/2.0", max_retry_time=0)
     answer = impatient.Webhooks.list_webhooks()
@@ -185,6 +186,8 @@ def test_the_command_line_disables_for_the_owner_and_enables_again(
     number = client.Webhooks.create_webhook(a_webhook(endpoint)).result.id
     enable = smartsheet.models.Webhook({"enabled": True})
     client.Webhooks.update_webhook(number, enable)
+    (listed,) = json.loads(server.run("webhooks", "callbacks", "--json", key=key).stdout)
+    assert (listed["id"], listed["status"]) == (number, "ENABLED")
     off = server.run("webhooks", "disable", str(number), "--administrative", key=key)
     assert json.loads(off.stdout)["status"] == "DISABLED_ADMINISTRATIVE", off.stderr
     with pytest.raises(smartsheet.exceptions.ApiError, match="1154"):
@@ -195,3 +198,4 @@ def test_the_command_line_disables_for_the_owner_and_enables_again(
     refused = server.run("webhooks", "enable", str(number), key=key)
     assert refused.returncode == 1
     assert b"DISABLED_VERIFICATION_FAILED: Request returned HTTP status code 500" in refused.stderr
+    client.Webhooks.delete_webhook(number)

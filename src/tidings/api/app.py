@@ -26,7 +26,7 @@ from tidings.api.metering import publish_meter, sheet_meter
 from tidings.api.smartsheet import PREFIX as SHEETS_PREFIX
 from tidings.api.smartsheet import Smartsheet
 from tidings.api.smartsuite import PREFIX, SmartSuite
-from tidings.domain.limits import REQUESTS_PER_SECOND
+from tidings.domain.limits import REQUESTS_PER_SECOND, SHEET_REQUESTS_PER_MINUTE
 from tidings.engine.listing import Listing
 from tidings.engine.publish import Publisher
 from tidings.engine.sheets import Sheets
@@ -46,7 +46,9 @@ class Engine:
     storage: Storage
     clock: Clock
     requests_per_second: int = REQUESTS_PER_SECOND
-    """Of one key, to the webhook service."""
+    """Of one key, to SmartSuite's webhook service."""
+    sheet_requests_per_minute: int = SHEET_REQUESTS_PER_MINUTE
+    """Of one key, to the Smartsheet contract's."""
     publish_requests_per_second: int | None = None
     """Of one key, to `/v1/changes` and `/v1/applications` together; None: as many as it likes."""
     readiness: Sequence[ReadinessCheck] = ()
@@ -73,7 +75,7 @@ class _App:
             sheets=engine.sheets,
             authenticator=authenticator,
             clock=clock,
-            meter=sheet_meter(clock),
+            meter=sheet_meter(engine.sheet_requests_per_minute, clock),
         )
         meter = publish_meter(engine.publish_requests_per_second, clock)
         self._busy: dict[tuple[str, str], ASGIApp] = {

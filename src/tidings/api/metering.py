@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from tidings import telemetry
 from tidings.api.responses import Answering
-from tidings.domain.limits import PENALTY_SECONDS, SHEET_REQUESTS_PER_MINUTE
+from tidings.domain.limits import PENALTY_SECONDS
 from tidings.engine.rate_limit import Quota, RateLimit
 from tidings.errors import RateLimited
 from tidings.ports import Clock
@@ -51,7 +51,7 @@ def service_meter(requests_per_second: int, clock: Clock) -> Meter:
     return Meter(rate, clock)
 
 
-def sheet_meter(clock: Clock, requests_per_minute: int = SHEET_REQUESTS_PER_MINUTE) -> Meter:
+def sheet_meter(requests_per_minute: int, clock: Clock) -> Meter:
     """Return the Smartsheet service's: without a penalty, by the minute (contract 2.7)."""
     rate = RateLimit(requests_per_minute, window_ms=_MINUTE_MS)
     return Meter(rate, clock, period="minute")

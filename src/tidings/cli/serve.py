@@ -21,6 +21,7 @@ _COLLECT_AFTER = 50_000
     "dev",
     "connections",
     "requests_per_second",
+    "sheet_requests_per_minute",
     "publish_requests_per_second",
     "account_webhooks",
     "solution_webhooks",

@@ -106,6 +106,7 @@ class _Server:
                 storage=storage,
                 clock=clock,
                 requests_per_second=settings.requests_per_second,
+                sheet_requests_per_minute=settings.sheet_requests_per_minute,
                 publish_requests_per_second=settings.publish_requests_per_second,
                 readiness=(self._dispatching, self._sweeping),
             )

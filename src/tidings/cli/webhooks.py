@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from tidings.cli.connection import connect
 from tidings.cli.options import SERVER, Json, with_settings
 from tidings.cli.output import note, print_json, print_table
-from tidings.client import Webhook
+from tidings.client import Client, SheetWebhook, Webhook
 from tidings.config import Settings
 from tidings.domain.kinds import Kind
 from tidings.errors import FailedPrecondition
@@ -20,6 +21,8 @@ webhooks = typer.Typer(
 )
 
 WebhookId = Annotated[str, typer.Argument(help="The webhook's id (`tidings webhooks list`).")]
+_CALLBACKS_A_PAGE = 1_000
+
 Number = Annotated[
     int, typer.Argument(metavar="NUMBER", min=1, help="The callback webhook's id, a number.")
 ]
@@ -182,6 +185,27 @@ def delete(settings: Settings, webhook_id: WebhookId) -> None:
 
 @webhooks.command()
 @with_settings(*SERVER)
+def callbacks(settings: Settings, json: Json = False) -> None:
+    """List the account's callback webhooks (`/2.0/webhooks`), newest first.
+
+    $ tidings webhooks callbacks --json
+    """
+    with connect(settings) as client:
+        found = list(_walk_callbacks(client))
+    if json:
+        print_json(found)
+        return
+    print_table(
+        ("NUMBER", "NAME", "SHEET", "CALLBACK URL", "STATUS"),
+        [
+            (str(hook.id), hook.name, str(hook.scope_object_id), hook.callback_url, hook.status)
+            for hook in found
+        ],
+    )
+
+
+@webhooks.command()
+@with_settings(*SERVER)
 def disable(
     settings: Settings,
     number: Number,
@@ -216,6 +240,14 @@ def enable(settings: Settings, number: Number) -> None:
     print_json(webhook)
     if not webhook.enabled:
         raise FailedPrecondition(f"It stands {webhook.status}: {webhook.disabled_details}.")
+
+
+def _walk_callbacks(client: Client) -> Iterator[SheetWebhook]:
+    number, last = 1, 1
+    while number <= last:
+        page = client.list_sheet_webhooks(page=number, page_size=_CALLBACKS_A_PAGE)
+        yield from page.webhooks
+        number, last = number + 1, page.total_pages
 
 
 def _filter(applications: list[str] | None, fields: list[str] | None) -> dict[str, Any] | None:
