@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from tidings.client import AsyncClient, Event, EventsPage
 from tidings.client.patience import NO_PATIENCE
+from tidings.clock import SystemClock
 from tidings.domain import limits
 from tidings.receiver.follower.course import Course
 from tidings.receiver.follower.hooks import Hooks
@@ -45,7 +46,6 @@ class AsyncFollower(Generic[Tx]):
         webhook_id: str,
         places: AsyncPlaceStore[Tx],
         *,
-        clock: LoopClock,
         on_page: Callable[[EventsPage, Tx], object] | None = None,
         on_event: Callable[[Event, Tx], object] | None = None,
         on_gap: Callable[[Gap, Tx], object] | None = None,
@@ -54,11 +54,12 @@ class AsyncFollower(Generic[Tx]):
         every_seconds: float = limits.FOLLOWER_EVERY_SECONDS,
         wait_seconds: float = 0,
         page_size: int = limits.PAGE_SIZE_MAX,
+        clock: LoopClock | None = None,
     ) -> None:
         self._client = client
         self._webhook_id = webhook_id
         self._places = places
-        self._clock = clock
+        self._clock: LoopClock = clock or SystemClock()
         self._hooks = Hooks(on_page, on_event, on_gap, on_failure)
         wishes = Wishes(
             webhook_id=webhook_id,
@@ -69,7 +70,7 @@ class AsyncFollower(Generic[Tx]):
             wait_seconds=wait_seconds,
             page_size=page_size,
         )
-        self._course = Course(wishes, clock.draw)
+        self._course = Course(wishes, self._clock.draw)
         self._woken = asyncio.Event()
         self._stopped = asyncio.Event()
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from tidings.client import Client, Event, EventsPage
 from tidings.client.patience import NO_PATIENCE
+from tidings.clock import SystemClock
 from tidings.domain import limits
 from tidings.errors import FailedPrecondition
 from tidings.receiver.follower.course import Course
@@ -61,7 +62,6 @@ class Follower(Generic[Tx]):
         webhook_id: str,
         places: PlaceStore[Tx],
         *,
-        clock: ThreadClock,
         on_page: Callable[[EventsPage, Tx], object] | None = None,
         on_event: Callable[[Event, Tx], object] | None = None,
         on_gap: Callable[[Gap, Tx], object] | None = None,
@@ -70,11 +70,12 @@ class Follower(Generic[Tx]):
         every_seconds: float = limits.FOLLOWER_EVERY_SECONDS,
         wait_seconds: float = 0,
         page_size: int = limits.PAGE_SIZE_MAX,
+        clock: ThreadClock | None = None,
     ) -> None:
         self._client = client
         self._webhook_id = webhook_id
         self._places = places
-        self._clock = clock
+        self._clock: ThreadClock = clock or SystemClock()
         self._hooks = Hooks(on_page, on_event, on_gap, on_failure)
         wishes = Wishes(
             webhook_id=webhook_id,
@@ -85,7 +86,7 @@ class Follower(Generic[Tx]):
             wait_seconds=wait_seconds,
             page_size=page_size,
         )
-        self._course = Course(wishes, clock.draw)
+        self._course = Course(wishes, self._clock.draw)
         self._woken = threading.Event()
         self._stopped = threading.Event()
 
