@@ -83,7 +83,12 @@ class Settings(BaseSettings):
         description="Webhooks that one solution may have: its changes are matched with each.",
     )
     sends: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        limits.SENDS, description="Pings in flight at a time."
+        limits.SENDS, description="Pings and callbacks in flight at a time."
+    )
+    callback_gather_seconds: Annotated[float, Field(ge=0, le=3_600)] = Field(
+        limits.CALLBACK_GATHER_SECONDS,
+        description="Seconds from the first event that waits to its callback: what comes in "
+        "between goes with it. Smartsheet's own is 60.",
     )
     drain_seconds: Annotated[float, Field(ge=0, le=limits.DRAIN_SECONDS)] = Field(
         limits.DRAIN_SECONDS,

@@ -13,7 +13,10 @@ from tidings.demo.ledger import Ledger, Progress, ReceivedPing
 from tidings.demo.publisher import Published, bursts, doomed_revision
 from tidings.demo.receiver import Pace
 from tidings.demo.report import Outage, Outcome, latencies, outage, percentile
+from tidings.demo.sheet import SheetNumbers, Told, as_sheet, implied, load_numbers
 from tidings.demo.source import (
+    Revision,
+    SourceChange,
     differences,
     idempotency_key,
     load_revisions,
@@ -46,6 +49,35 @@ def test_a_batch_is_published_as_the_contract_says() -> None:
     for change, sent in zip(revision.changes, body["changes"], strict=True):
         assert sent["kind"] == f"RECORD_{change.op.upper()}D"
         assert (sent.get("data"), sent.get("before")) == (change.after, change.before)
+
+
+def test_every_ticker_and_field_has_a_number_of_its_own() -> None:
+    numbers = load_numbers()
+    numbered = [as_sheet(revision, numbers) for revision in load_revisions()]
+    keys = {change.key for revision in load_revisions() for change in revision.changes}
+    assert {change.key for revision in numbered for change in revision.changes} == {
+        str(numbers.rows[key]) for key in keys
+    }
+    for table in (numbers.rows, numbers.columns):
+        assert len(set(table.values())) == len(table)
+
+
+def test_what_changes_imply_is_a_row_and_the_cells_that_differ() -> None:
+    numbers = SheetNumbers(sheet=1, columns={"x": 11, "y": 12, "z": 13}, rows={"A": 7})
+    change = SourceChange("t", "r", "create", "A", {"x": "1", "y": "", "z": "3"}, None)
+    update = SourceChange("t", "r", "update", "A", {"x": "1", "y": "2"}, change.after)
+    nothing = SourceChange("t", "r", "update", "A", update.after, update.after)
+    delete = SourceChange("t", "r", "delete", "A", None, update.after)
+    told = list(implied([Revision(1, "r", (change, update, nothing, delete))], numbers))
+    assert told == [
+        Told("row", "created", 7),
+        Told("cell", "created", 7, 11),
+        Told("cell", "created", 7, 13),
+        Told("row", "updated", 7),
+        Told("cell", "updated", 7, 12),
+        Told("cell", "updated", 7, 13),
+        Told("row", "deleted", 7),
+    ]
 
 
 def test_tables_are_compared_record_by_record() -> None:

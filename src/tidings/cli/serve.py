@@ -28,6 +28,7 @@ _COLLECT_AFTER = 50_000
     "sends",
     "drain_seconds",
     "ca_file",
+    "callback_gather_seconds",
     "log_level",
     "log_format",
 )

@@ -88,7 +88,13 @@ class _Server:
         self._authenticator = Authenticator(storage.keys, clock)
         holder = f"{socket.gethostname()}-{os.getpid()}-{clock.entropy(_HOLDER_BYTES).hex()}"
         self._dispatch = Dispatch(
-            storage, self._sender, clock, holder, reads=self._reads, sends=settings.sends
+            storage,
+            self._sender,
+            clock,
+            holder,
+            reads=self._reads,
+            sends=settings.sends,
+            gather_seconds=settings.callback_gather_seconds,
         )
         self._app = build_app(
             Engine(

@@ -56,22 +56,24 @@ def parse_revisions(lines: bytes) -> tuple[Revision, ...]:
     )
 
 
-def publish_body(revision: Revision) -> bytes:
+def publish_body(
+    revision: Revision, solution: str = SOLUTION, application: str = APPLICATION
+) -> bytes:
     """Return the body of the POST that publishes a revision (contract 3.2)."""
     return msgspec.json.encode(
         {
-            "solution_id": SOLUTION,
+            "solution_id": solution,
             "batch_id": revision.identity,
             "source": "sp500",
-            "changes": [_published(change) for change in revision.changes],
+            "changes": [_published(change, application) for change in revision.changes],
         }
     )
 
 
-def _published(change: SourceChange) -> dict[str, object]:
+def _published(change: SourceChange, application: str) -> dict[str, object]:
     published: dict[str, object] = {
         "kind": _KINDS[change.op],
-        "application_id": APPLICATION,
+        "application_id": application,
         "record_id": change.key,
         "at": change.at,
     }
