@@ -45,9 +45,10 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; blank lines before a head begin its time already."""
-        if self._head_is_due and self._deadline is None:
-            self._begin()
+        """Take bytes; what they leave of a head, be it a blank line, begins its time.
+
+        Nearly every head is whole in one read: none of those has a timer made and dropped.
+        """
         self._unset_keepalive_if_required()
         if self._head_is_due:
             self._head_bytes += len(data)
@@ -62,11 +63,13 @@ class BoundedHttp(HttpToolsProtocol):
             if self._head_bytes > HEAD_BYTES:
                 message = f"The request's head has more than {HEAD_BYTES} bytes."
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, message)
+            elif self._head_bytes and self._deadline is None:
+                self._begin()
 
     def on_message_begin(self) -> None:
         """A head begins, perhaps in the same bytes in which the last request ended."""
         super().on_message_begin()
-        if self._deadline is None:
+        if not self._head_bytes and self._deadline is None:
             self._begin()
 
     def on_headers_complete(self) -> None:

@@ -71,7 +71,8 @@ def batch_entries(batch: Batch, changes: Sequence[Change], made: Iterator[str]) 
         _quoted(batch.source),
         _quoted(batch.handler),
     )
-    sizes = Counter([change.change_id for change in changes if change.change_id is not None])
+    change_ids = [change.change_id for change in changes if change.change_id is not None]
+    sizes = Counter(change_ids) if change_ids else {}
     entries = []
     for change in changes:
         change_id = change.change_id
