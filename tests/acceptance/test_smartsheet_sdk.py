@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from queue import Queue
 from threading import Thread
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 import smartsheet
 
 from tests.acceptance.processes import RunningServer
+from tidings.clock import SystemClock
+from tidings.receiver import ReceivedEvent, Receiver
 
 # The SDK asks for TLS by options that Python has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:ssl.OP_NO:DeprecationWarning")
@@ -25,13 +29,15 @@ COLUMN = 2650235767940996
 
 
 class Endpoint:
-    """A receiver on loopback that answers challenges by the header while it is `willing`."""
+    """A real Receiver behind a real server on loopback; while not `willing`, it answers 500."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.willing = True
-        self.challenges: list[dict[str, Any]] = []
-        self.callbacks: list[dict[str, Any]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler_class())
+        self.events: Queue[ReceivedEvent] = Queue()
+        # It learns the shared secret once the webhook is made.
+        self.receiver = Receiver(secrets="not yet known", inbox=f"sqlite:///{folder}/inbox.db")
+        self.receiver.on()(self.events.put)
+        self._server = make_server("127.0.0.1", 0, self._app, handler_class=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}/callback"
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
 
@@ -43,30 +49,23 @@ class Endpoint:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self.receiver.stop()
 
-    def _handler_class(self) -> type[BaseHTTPRequestHandler]:
-        endpoint = self
+    def _app(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        if self.willing:
+            return self.receiver.wsgi(environ, start_response)
+        start_response("500 Internal Server Error", [("Content-Length", "0")])
+        return []
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                challenge = self.headers["Smartsheet-Hook-Challenge"]
-                (endpoint.challenges if challenge else endpoint.callbacks).append(body)
-                self.send_response(200 if endpoint.willing else 500)
-                if challenge:
-                    self.send_header("Smartsheet-Hook-Response", challenge)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
 
-            def log_message(self, *_: object) -> None:
-                """Say nothing on standard error."""
-
-        return Handler
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing on standard error."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    a_minute = ("--sheet-requests-per-minute", "50")
+    a_minute = ("--sheet-requests-per-minute", "100")
     with RunningServer(tmp_path_factory.mktemp("sheets"), *a_minute) as running:
         yield running
 
@@ -80,8 +79,8 @@ def key(server: RunningServer) -> str:
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    with Endpoint() as listening:
+def endpoint(tmp_path: Path) -> Iterator[Endpoint]:
+    with Endpoint(tmp_path) as listening:
         yield listening
 
 
@@ -107,6 +106,16 @@ def a_webhook(endpoint: Endpoint, **more: Any) -> smartsheet.models.Webhook:
     )
 
 
+def called(webhooks: Any, number: int) -> Any:
+    """Return a webhook's stats, once its callback is settled: within a second or two."""
+    for _ in range(60):
+        stats = webhooks.get_webhook(number).stats
+        if stats is not None:
+            return stats
+        SystemClock().pause(0.2)
+    pytest.fail("no callback was settled")
+
+
 def test_the_vendor_s_sdk_takes_a_webhook_through_its_life(
     server: RunningServer, key: str, endpoint: Endpoint
 ) -> None:
@@ -122,9 +131,10 @@ def test_the_vendor_s_sdk_takes_a_webhook_through_its_life(
     assert isinstance(webhook.created_at, datetime.datetime)
     assert isinstance(webhook.modified_at, datetime.datetime)
 
-    enabled = webhooks.update_webhook(webhook.id, smartsheet.models.Webhook({"enabled": True}))
+    enable = smartsheet.models.Webhook({"enabled": True})
+    endpoint.receiver.rotate(webhook.shared_secret)
+    enabled = webhooks.update_webhook(webhook.id, enable)
     assert (enabled.result.enabled, enabled.result.status) == (True, "ENABLED")
-    assert [challenge["webhookId"] for challenge in endpoint.challenges] == [webhook.id]
 
     listed = webhooks.list_webhooks()
     assert (listed.total_count, listed.total_pages, listed.page_number) == (1, 1, 1)
@@ -138,6 +148,19 @@ def test_the_vendor_s_sdk_takes_a_webhook_through_its_life(
     reset = webhooks.reset_shared_secret(webhook.id)
     assert reset.result.shared_secret not in (None, webhook.shared_secret)
     assert webhooks.get_webhook(webhook.id).shared_secret == reset.result.shared_secret
+    assert not webhooks.update_webhook(webhook.id, enable).result.enabled, "signed by another"
+    endpoint.receiver.rotate(reset.result.shared_secret)
+    assert webhooks.update_webhook(webhook.id, enable).result.enabled
+
+    change = {"kind": "RECORD_CREATED", "application_id": str(SHEET), "record_id": "7"}
+    with server.client(key) as client:
+        client.publish_changes("plans", [{**change, "data": {}}], idempotency_key="seven")
+    event = endpoint.events.get(timeout=20)
+    assert (event.object_type, event.event_type, event.id) == ("row", "created", 7)
+    stats = called(webhooks, webhook.id)
+    assert isinstance(stats.last_callback_attempt, datetime.datetime)
+    assert isinstance(stats.last_successful_callback, datetime.datetime)
+    assert stats.last_callback_attempt_retry_count == 0
 
     assert webhooks.delete_webhook(webhook.id).message == "SUCCESS"
     with pytest.raises(smartsheet.exceptions.ApiError, match="Not Found"):
@@ -149,6 +172,7 @@ def test_the_sdk_reads_a_failed_challenge_and_what_is_refused(
 ) -> None:
     client = sdk(server, key)
     webhook = client.Webhooks.create_webhook(a_webhook(endpoint)).result
+    endpoint.receiver.rotate(webhook.shared_secret)
     endpoint.willing = False
     failed = client.Webhooks.update_webhook(
         webhook.id, smartsheet.models.Webhook({"enabled": True})
@@ -170,7 +194,7 @@ def test_the_sdk_waits_as_told_by_the_code_of_the_rate_limit(
     """It looks at errorCode 4003 alone, and gives up after its own time."""
     busy = server.make_key("subscriber")
     with server.client(busy) as client:
-        for _ in range(50):
+        for _ in range(100):
             client.list_sheet_webhooks()
     impatient = smartsheet.Smartsheet(busy, api_base=f"{server.url}/2.0", max_retry_time=0)
     answer = impatient.Webhooks.list_webhooks()
@@ -183,7 +207,9 @@ def test_the_command_line_disables_for_the_owner_and_enables_again(
     server: RunningServer, key: str, endpoint: Endpoint
 ) -> None:
     client = sdk(server, key)
-    number = client.Webhooks.create_webhook(a_webhook(endpoint)).result.id
+    made = client.Webhooks.create_webhook(a_webhook(endpoint)).result
+    endpoint.receiver.rotate(made.shared_secret)
+    number = made.id
     enable = smartsheet.models.Webhook({"enabled": True})
     client.Webhooks.update_webhook(number, enable)
     (listed,) = json.loads(server.run("webhooks", "callbacks", "--json", key=key).stdout)
