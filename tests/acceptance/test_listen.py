@@ -23,13 +23,11 @@ from tests.listener.messages import (
     signed,
     signed_ping,
 )
+from tidings.client import Change, Client
 from tidings.clock import SystemClock
 from tidings.demo.processes import Child
-from tidings.testing import Engine
+from tidings.testing import Engine, engine
 from tidings.testing.endpoint import Answer, ScriptedEndpoint
-from tidings.testing.fixtures import tidings_engine
-
-__all__ = ["tidings_engine"]
 
 pytestmark = pytest.mark.anyio
 
@@ -53,6 +51,9 @@ class Listening:
         """Return what it printed with --json."""
         return [json.loads(line) for line in self.output().splitlines() if line.startswith("{")]
 
+    def wait_for(self, words: str) -> None:
+        self._child.wait_until_ready(lambda: words in self.output())
+
     def stop(self) -> int | None:
         return self._child.stop()
 
@@ -66,6 +67,35 @@ def listening(folder: Path, *arguments: str) -> Iterator[Listening]:
         yield Listening(child)
     finally:
         child.stop()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Engine]:
+    """An engine that trusts this test's certificate."""
+    with engine("--ca-file", str(CERTIFICATES / "authority.pem")) as one:
+        yield one
+
+
+def test_a_real_sender_s_challenge_is_answered_and_its_callback_told(
+    running: Engine, tmp_path: Path
+) -> None:
+    pem = str(CERTIFICATES / "endpoint.pem")
+    with running.account().client() as client:
+        publish(client, 1, {"3": "open"})
+        webhook = client.create_sheet_webhook("Deals", 7, "https://127.0.0.1:1/hook")
+        secret = ("--secret", str(webhook.shared_secret))
+        with listening(tmp_path, "--cert", pem, "--key", pem, *secret) as listener:
+            webhook = client.update_sheet_webhook(
+                webhook.id, callback_url=f"{listener.url}/hook", enabled=True
+            )
+            assert webhook.status == "ENABLED"
+            publish(client, 2, {"3": "won"}, {"3": "open"})
+            listener.wait_for("cell updated")
+    words = " ".join(listener.output().split())
+    assert "challenge → 200" in words
+    assert f"webhook {webhook.id}, sheet 7, 2 events → 200" in words
+    assert "row updated 17" in words
+    assert "cell updated row 17, column 3" in words
 
 
 async def test_over_tls_it_verifies_with_each_secret_and_tells_each_event(tmp_path: Path) -> None:
@@ -143,27 +173,18 @@ async def test_what_is_passed_on_and_recorded_is_what_came_and_is_replayed_so(
 
 
 def test_without_an_endpoint_events_are_told_as_they_come_across_a_restart(
-    tidings_engine: Engine, tmp_path: Path
+    running: Engine, tmp_path: Path
 ) -> None:
-    account, child = tidings_engine.account(), Child("follower", tmp_path, SystemClock())
+    account, child = running.account(), Child("follower", tmp_path, SystemClock())
     with account.client() as client:
         webhook = client.create_webhook("crm", ["RECORD_CREATED", "RECORD_UPDATED"])
         pull = ["listen", "--pull", webhook.webhook_id, "--url", account.url, "--key", account.key]
-
-        def publish(number: int, data: object, before: object = None) -> None:
-            change = {"application_id": "deals", "record_id": "17", "data": data}
-            named = {"kind": "RECORD_CREATED"}
-            if before is not None:
-                named = {"kind": "RECORD_UPDATED"}
-                change["before"] = before
-            client.publish_changes("crm", [named | change], idempotency_key=str(number))
-
-        publish(1, {"stage": "open"})
+        publish(client, 1, {"stage": "open"})
         child.start("tidings", pull)
-        child.wait_until_ready(lambda: "RECORD_CREATED  deals 17" in child.output())
-        tidings_engine.kill()
-        tidings_engine.start()
-        publish(2, {"stage": "won\x1b[2J"}, {"stage": "open"})
+        child.wait_until_ready(lambda: "RECORD_CREATED  7 17" in child.output())
+        running.kill()
+        running.start()
+        publish(client, 2, {"stage": "won\x1b[2J"}, {"stage": "open"})
         child.wait_until_ready(lambda: 'stage: "open" → "won' in child.output())
         assert child.stop() == 0
     said = child.output()
@@ -172,3 +193,10 @@ def test_without_an_endpoint_events_are_told_as_they_come_across_a_restart(
     token = said.rpartition("--page-token ")[2].strip()
     with account.client() as client:
         assert client.list_events(webhook.webhook_id, page_token=token).events == ()
+
+
+def publish(client: Client, number: int, data: object, before: object = None) -> None:
+    """Publish that record 17 of application 7 is there, or was changed."""
+    kind = "RECORD_CREATED" if before is None else "RECORD_UPDATED"
+    change = Change(kind=kind, application_id="7", record_id="17", data=data, before=before)
+    client.publish_changes("crm", [change], idempotency_key=str(number))

@@ -34,6 +34,11 @@ class BoundedHttp(HttpToolsProtocol):
     _head_bytes = 0
     _answering = False
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being answered, and nothing answered is still to be sent."""
+        return not self._answering and not self.transport.get_write_buffer_size()
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with the first head's time."""
         super().connection_made(transport)

@@ -72,6 +72,18 @@ class HttpServer(uvicorn.Server):
         await super().startup(sockets)
         self._listening()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what is open, and end.
+
+        Over TLS a client that only keeps its connection is not said goodbye to: asyncio would wait
+        for its answer, which many clients give with their next request.
+        """
+        if self.config.is_ssl:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, BoundedHttp) and connection.is_idle:
+                    connection.transport.abort()
+        await super().shutdown(sockets)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals alone: they end more than the HTTP server."""

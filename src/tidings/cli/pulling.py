@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from tidings.cli.http_server import ENDING_SIGNALS
 from tidings.client import AsyncClient, EventsPage
-from tidings.clock import SystemClock
 from tidings.domain import limits
 from tidings.errors import TidingsError
 from tidings.listener.place_in_memory import PlaceInMemory
@@ -31,7 +30,6 @@ async def pull_until_told(
         client,
         webhook_id,
         place,
-        clock=SystemClock(),
         on_page=lambda page, _: tell(page),
         on_gap=lambda gap, _: warn(_lost(gap)),
         on_failure=lambda failure, wait: warn(_passing(failure, wait)),
