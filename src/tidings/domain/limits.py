@@ -105,7 +105,8 @@ ACCOUNT_WEBHOOKS = 100_000
 ACCOUNT_SOLUTIONS = 10_000
 """Solutions in which an account has webhooks: counted one by one where one is created (D8)."""
 ACCOUNT_APPLICATIONS = 10_000
-"""Applications that an account may register: their rows are never deleted (D8)."""
+"""Applications that an account may register, and sheets that are noted as it publishes: their rows
+are never deleted (D8)."""
 KNOWN_SHEETS = 65_536
 """Sheets that a process knows to be noted already: some 10 MiB of names."""
 WEBHOOK_REVISIONS = 100
