@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from tidings.domain import limits
 from tidings.engine.attempts import AttemptLog
 from tidings.engine.checkpoint import Checkpointing
+from tidings.engine.claims import Claims
 from tidings.engine.dispatcher import Dispatcher
 from tidings.engine.endings import Endings
 from tidings.engine.leases import Leases
@@ -56,8 +57,10 @@ class Dispatch:
     @property
     def workers(self) -> Sequence[Worker]:
         """What must be run: each by `run_worker`."""
+        alone = self._storage.capabilities.sole_server
         return (
             self.leases,
+            *(() if alone else (Claims(self.dispatcher),)),
             self.dispatcher,
             self.checkpointing,
             self.endings,

@@ -92,11 +92,20 @@ class Dispatcher:
 
     async def start(self) -> None:
         """Take the leases and load their buckets: pings go on from the checkpoints."""
-        await self.leases.take(
-            range(BUCKETS), predecessor_gone=self._storage.capabilities.sole_server
-        )
-        for bucket in sorted(self.leases.epochs):
-            self._load(await self._storage.dispatch.load(bucket))
+        await self.take_over()
+
+    async def take_over(self) -> None:
+        """Take the buckets that nobody holds, and load what is held and not loaded yet."""
+        free = [bucket for bucket in range(BUCKETS) if bucket not in self.leases.epochs]
+        if free:
+            await self.leases.take(free, predecessor_gone=self._storage.capabilities.sole_server)
+        for bucket in sorted(self.leases.epochs.keys() - self.tail.positions.keys()):
+            epoch = self.leases.epochs.get(bucket)
+            state = await self._storage.dispatch.load(bucket)
+            if epoch is not None and self.leases.epochs.get(bucket) == epoch:
+                self._load(state)
+                self.tail.retreat()
+                self.wake.set()
 
     @property
     def sending(self) -> int:

@@ -40,20 +40,26 @@ class Leases:
         taken = await self._store.take(
             list(buckets), self._holder, limits.LEASE_SECONDS, predecessor_gone=predecessor_gone
         )
+        if not self.epochs:  # what is held already isn't renewed by taking more
+            self._renewed_at = asked_at
         self.epochs.update(taken)
-        self._renewed_at = asked_at
 
     async def run_once(self) -> float:
         """Renew; tell of what was lost. An error counts as not renewed, and is raised."""
         asked_at = self._clock.monotonic()
-        held = await self._store.renew(self._holder, dict(self.epochs), limits.LEASE_SECONDS)
+        asked = dict(self.epochs)
+        held = await self._store.renew(self._holder, asked, limits.LEASE_SECONDS)
         self._renewed_at = asked_at
-        self.drop(set(self.epochs) - held)
+        self.drop(
+            bucket
+            for bucket, epoch in asked.items()
+            if bucket not in held and self.epochs.get(bucket) == epoch  # not one taken meanwhile
+        )
         return limits.LEASE_RENEW_SECONDS
 
     def drop(self, buckets: Iterable[int]) -> None:
         """Forget buckets whose epoch is over, and say so."""
-        gone = [bucket for bucket in buckets if self.epochs.pop(bucket, None) is not None]
+        gone = [bucket for bucket in tuple(buckets) if self.epochs.pop(bucket, None) is not None]
         if gone:
             telemetry.logger().warning(telemetry.LEASE_LOST, buckets=gone)
             self.on_lost(gone)

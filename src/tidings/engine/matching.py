@@ -67,6 +67,9 @@ class Tail:
         if not due:
             wanted = {b: tail for b, tail in wanted.items() if b in self._gaps}
         if not wanted:
+            if due:  # another dispatcher holds all buckets
+                self._behind = False
+                self._next_poll = now + self.poll_seconds
             return ()
         headers = await self._log.read_tail(wanted, limits.TAIL_HEADERS)
         self._behind = bool(headers)  # however the limit cut: only an empty read is the end
