@@ -23,6 +23,7 @@ from tidings.api.problem import problem_of
 from tidings.api.sheet_errors import sheet_code, sheet_status
 from tidings.api.twirp import twirp_error
 from tidings.cli.app import app
+from tidings.client import Client
 from tidings.config import Settings, flag_of, variable_of
 from tidings.domain import limits
 from tidings.domain.lifecycle import LISTED, NOTIFIED, STEPS, Stage
@@ -156,6 +157,26 @@ def commands() -> str:
     return table(("command", "what it does"), walk(typer.main.get_command(app), "tidings"))
 
 
+def calls() -> str:
+    """Every call of the client, in the order of its class, and what it does."""
+
+    def shown(name: str) -> str:
+        parameters = list(inspect.signature(getattr(Client, name)).parameters.values())[1:]
+        named = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        given = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        return f"`{name}({', '.join([*given, *(f'{word}=' for word in named)])})`"
+
+    names = [name for name, value in vars(Client).items() if inspect.isfunction(value)]
+    return table(
+        ("call", "what it does"),
+        (
+            (shown(name), sentence(getattr(Client, name).__doc__))
+            for name in names
+            if not name.startswith("_")
+        ),
+    )
+
+
 def stages() -> str:
     """A webhook's life, drawn from its transition table."""
 
@@ -197,6 +218,7 @@ TABLES: dict[str, Callable[[], str]] = {
         log_events,
         bounds,
         commands,
+        calls,
         stages,
         notifications,
     )
