@@ -15,6 +15,7 @@
     │   ├── FailedPrecondition       not in this state
     │   ├── TooLarge                 over a limit of size; `argument` names what
     │   ├── UnsupportedMediaType     a Content-Type or -Encoding we don't read
+    │   ├── SheetRefusal             by a code of Smartsheet's (`domain/sheet_refusal.py`)
     │   └── RateLimited              too many requests; `retry_after_seconds`
     ├── Unavailable                  ours, and it passes: try again after `retry_after_seconds`
     │   ├── LogOverloaded            the log can't keep up
