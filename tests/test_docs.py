@@ -55,6 +55,7 @@ class Reader:
             "TIDINGS_PORT": self.ports["8080"],
             # A test reads faster than a person.
             "TIDINGS_REQUESTS_PER_SECOND": "1000",
+            "TIDINGS_CALLBACK_GATHER_SECONDS": "0.05",
             "TIDINGS_URL": f"http://127.0.0.1:{self.ports['8080']}",
         }
         (folder / "bin").mkdir()

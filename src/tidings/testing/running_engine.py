@@ -35,8 +35,13 @@ from tidings.domain.key import (
 )
 from tidings.storage.open import open_storage
 
-_AS_TESTS_ASK = ("--requests-per-second", "1000", "--log-level", "warning")
-"""A test asks faster than a client should, and reads no log."""
+_FOR_TESTS = (
+    *("--requests-per-second", "1000"),
+    *("--sheet-requests-per-minute", "60000"),
+    *("--callback-gather-seconds", "0.05"),
+    *("--log-level", "warning"),
+)
+"""A test asks faster than a client should, has no time to wait, and reads no log."""
 _PATIENCE_SECONDS = 10.0
 
 
@@ -67,9 +72,7 @@ class Engine:
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.database = f"sqlite:///{folder}/tidings.db"
         """The database's URL: what `tidings keys --database` takes."""
-        self._process = ServerProcess(
-            self.database, folder, SystemClock(), *_AS_TESTS_ASK, *arguments
-        )
+        self._process = ServerProcess(self.database, folder, SystemClock(), *_FOR_TESTS, *arguments)
         self._numbers = itertools.count(1)
 
     @property
@@ -126,7 +129,8 @@ def engine(*arguments: str) -> Iterator[Engine]:
     """Run an engine in a temporary folder, and end it with the block.
 
     `arguments` are more flags of `tidings serve`; unless they say otherwise a key may ask 1,000
-    times a second, as tests do. Raises FailedPrecondition if it can't start.
+    times a second, as tests do, and callbacks are gathered for 50 ms. Raises FailedPrecondition
+    if it can't start.
     """
     with tempfile.TemporaryDirectory(prefix="tidings-") as folder:
         running = Engine(Path(folder), *arguments)
