@@ -42,7 +42,16 @@ class Settings(BaseSettings):
 
     database: str = Field(
         "sqlite:///tidings.db",
-        description="The database's URL: sqlite:///relative.db or sqlite:////absolute.db.",
+        description="The database's URL: sqlite:///relative.db, sqlite:////absolute.db or "
+        "postgresql://user@host/name.",
+    )
+    database_connections: Annotated[int, Field(ge=2, le=1_000)] = Field(
+        limits.DATABASE_CONNECTIONS,
+        description="PostgreSQL: connections of one process beside those that append.",
+    )
+    statement_seconds: Annotated[float, Field(ge=1, le=3_600)] = Field(
+        limits.STATEMENT_SECONDS,
+        description="PostgreSQL: seconds after which the database breaks off a statement.",
     )
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 is every one.")
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(

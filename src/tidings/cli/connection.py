@@ -11,7 +11,7 @@ from tidings.clock import SystemClock
 from tidings.config import Settings, variable_of
 from tidings.errors import ConfigurationError
 from tidings.ports import Storage
-from tidings.storage.migrate import migrate
+from tidings.storage.migrate import migrate_own
 from tidings.storage.open import open_storage
 
 _R = TypeVar("_R")
@@ -52,12 +52,13 @@ def on_database(
 ) -> _R:
     """Open the database, beside a running server if there is one, do the work, close it.
 
-    `making`: where the schema is behind, or nothing is there yet, migrate first (mechanics Q1).
+    `making`: where a SQLite file's schema is behind, or nothing is there yet, migrate first
+    (mechanics Q1).
     """
 
     async def run() -> _R:
         if making:
-            await migrate(settings.database)
+            await migrate_own(settings.database)
         storage = await open_storage(settings.database, SystemClock(), serve=False)
         try:
             return await work(storage)

@@ -25,9 +25,11 @@ def migrate(
 ) -> None:
     """Bring the database's schema up to what this version needs.
 
-    `serve` does this by itself on SQLite. No server may run on the file meanwhile.
+    `serve` does this by itself on SQLite. No server may run on the file meanwhile. On PostgreSQL
+    it is done here only, and before the servers of a new version start.
 
         $ tidings migrate --check
+        $ tidings migrate --database postgresql://tidings@db.internal/tidings
     """
     if not check:
         asyncio.run(migrate_database(settings.database))

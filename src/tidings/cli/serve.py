@@ -16,6 +16,8 @@ _COLLECT_AFTER = 50_000
 
 @with_settings(
     "database",
+    "database_connections",
+    "statement_seconds",
     "host",
     "port",
     "dev",
@@ -26,18 +28,18 @@ _COLLECT_AFTER = 50_000
     "account_webhooks",
     "solution_webhooks",
     "sends",
+    "callback_gather_seconds",
     "drain_seconds",
     "ca_file",
-    "callback_gather_seconds",
     "log_level",
     "log_format",
 )
 def serve(settings: Settings) -> None:
     """Run the server: publishing, webhooks, events and pings.
 
-    It makes or migrates its database by itself, and accepts connections only when it is ready. On
-    SIGTERM or Ctrl-C it answers what is open, lets pings land and ends within 30 seconds. A kill
-    at any moment loses nothing that was answered.
+    It makes or migrates a SQLite database by itself (PostgreSQL's only `tidings migrate` does), and
+    accepts connections only when it is ready. On SIGTERM or Ctrl-C it answers what is open, lets
+    pings land and ends within 30 seconds. A kill at any moment loses nothing that was answered.
 
         $ tidings serve --dev
         $ tidings serve --database sqlite:////var/lib/tidings/tidings.db --host 0.0.0.0

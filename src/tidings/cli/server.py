@@ -32,7 +32,7 @@ from tidings.engine.webhooks import Webhooks
 from tidings.engine.worker import Worker, run_worker
 from tidings.ports import Clock, Storage
 from tidings.sender import CurlSender
-from tidings.storage.migrate import migrate
+from tidings.storage.migrate import migrate_own
 from tidings.storage.open import open_storage
 
 _HOLDER_BYTES = 6
@@ -41,12 +41,12 @@ _HOLDER_BYTES = 6
 async def run_server(settings: Settings, listening: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then drain (within 30 s) and return.
 
-    `listening` is called with the URL once connections are accepted: the schema is migrated and
+    `listening` is called with the URL once connections are accepted: the schema is current and
     the dispatch has taken over. A second signal ends without waiting. Raises what opening the
     storage raises, and FailedPrecondition where the port is taken.
     """
     clock = SystemClock()
-    await migrate(settings.database)
+    await migrate_own(settings.database)
     async with _opened(settings, clock) as storage:
         server = _Server(settings, clock, storage, listening)
         await server.run()
@@ -54,7 +54,13 @@ async def run_server(settings: Settings, listening: Callable[[str], None]) -> No
 
 @asynccontextmanager
 async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[Storage]:
-    storage = await open_storage(settings.database, clock, serve=True)
+    storage = await open_storage(
+        settings.database,
+        clock,
+        serve=True,
+        connections=settings.database_connections,
+        statement_seconds=settings.statement_seconds,
+    )
     try:
         yield storage
     finally:
