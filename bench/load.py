@@ -32,6 +32,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     connections: int
     seconds: float
     requests: Sequence[bytes]
+    stride: int = 1
+    """With as many as there are connections no request is sent twice."""
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +54,7 @@ class _Client(asyncio.Protocol):
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._requests = load.requests
         self._next = first
+        self._stride = load.stride
         self._clock = clock
         self._ends_at = ends_at
         self._messages = Messages()
@@ -77,7 +80,7 @@ class _Client(asyncio.Protocol):
 
     def _send(self) -> None:
         self._transport.write(self._requests[self._next % len(self._requests)])
-        self._next += 1
+        self._next += self._stride
 
 
 async def _run(load: Load) -> Loaded:

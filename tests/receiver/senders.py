@@ -74,4 +74,4 @@ def ping(number: int) -> Request:
 
 
 def request(body: bytes | None, headers: Mapping[str, str]) -> Request:
-    return Request(headers=joined_headers(headers.items()), body=body)
+    return Request(headers=joined_headers(list(headers.items())), body=body)

@@ -25,6 +25,7 @@ SHARED_SECRET_BYTES = 32
 """Entropy of a new shared secret: more than its 26 characters tell, so that none is likelier."""
 CALLBACK_SIGNATURE = "Smartsheet-Hmac-SHA256"
 """The header of a callback's signature: 64 lower-case hexadecimal digits."""
+_CALLBACK_SIGNATURE_LOWER = CALLBACK_SIGNATURE.lower()
 DEFAULT_TOLERANCE = timedelta(minutes=5)
 """How far an attempt's time may lie from the receiver's clock; the standard's own default."""
 
@@ -101,9 +102,11 @@ def verify_callback(secrets: Sequence[str], headers: Mapping[str, str], body: by
     once verifies for ever, and a receiver knows a repetition by its nonce. Whatever the bytes are,
     nothing but SignatureMismatchError is raised.
     """
-    wanted = CALLBACK_SIGNATURE.lower()
-    given = [value for name, value in headers.items() if name.lower() == wanted]
-    found = given[0].encode(errors="replace") if given else b""
+    given = headers.get(_CALLBACK_SIGNATURE_LOWER)
+    if given is None:
+        lowered = {name.lower(): value for name, value in headers.items()}
+        given = lowered.get(_CALLBACK_SIGNATURE_LOWER, "")
+    found = given.encode(errors="replace")
     try:
         expected = [sign_callback(secret, body).encode() for secret in secrets]
     except UnicodeEncodeError as error:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from tidings.domain.limits import RECEIVED_BODY_SECONDS
-from tidings.receiver.decision import SLOW
+from tidings.receiver.decision import ACKNOWLEDGED, SLOW
 from tidings.receiver.request import Answer, Request, joined_headers
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+
+_ACKNOWLEDGED_START: Final[Message] = {
+    "type": "http.response.start",
+    "status": int(ACKNOWLEDGED.status),
+    "headers": [(b"content-length", b"0")],
+}
+_NO_BODY: Final[Message] = {"type": "http.response.body", "body": b""}
 
 
 class Endpoint(Protocol):
@@ -51,7 +59,7 @@ async def run(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) ->
 
 async def _answer(endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
     headers = joined_headers(
-        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     )
     try:
         body = await read_body(headers.get("content-length", ""), receive, endpoint.max_body_bytes)
@@ -63,24 +71,26 @@ async def _answer(endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
 async def read_body(length: str, receive: Receive, max_bytes: int) -> bytes | None:
     """Read a body; None as soon as it is larger than `max_bytes`, which are all that is held.
 
-    Raises SenderGone, and TimeoutError after RECEIVED_BODY_SECONDS.
+    Raises SenderGone, and TimeoutError where it isn't whole RECEIVED_BODY_SECONDS after its first
+    piece. Who sends no piece at all holds a connection and nothing else, as does who never ends
+    the head: that is the server's to limit.
     """
     if length.isdecimal() and int(length[:20]) > max_bytes:
         return None
-    async with asyncio.timeout(RECEIVED_BODY_SECONDS):
-        return await _pieces(receive, max_bytes)
+    piece, more = await _piece(receive)
+    if more:
+        async with asyncio.timeout(RECEIVED_BODY_SECONDS):
+            return await _more_pieces(piece, receive, max_bytes)
+    return piece if len(piece) <= max_bytes else None
 
 
-async def _pieces(receive: Receive, max_bytes: int) -> bytes | None:
-    pieces: list[bytes] = []
-    size, more = 0, True
-    while more:
+async def _more_pieces(first: bytes, receive: Receive, max_bytes: int) -> bytes | None:
+    pieces, size, more = [first], len(first), True
+    while more and size <= max_bytes:
         piece, more = await _piece(receive)
         size += len(piece)
-        if size > max_bytes:
-            return None
         pieces.append(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return b"".join(pieces) if size <= max_bytes else None
 
 
 async def _piece(receive: Receive) -> tuple[bytes, bool]:
@@ -91,6 +101,10 @@ async def _piece(receive: Receive) -> tuple[bytes, bool]:
 
 
 async def _respond(send: Send, answer: Answer) -> None:
+    if answer is ACKNOWLEDGED:
+        await send(_ACKNOWLEDGED_START)
+        await send(_NO_BODY)
+        return
     headers = [
         (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers
     ]

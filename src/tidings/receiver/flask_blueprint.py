@@ -26,7 +26,7 @@ def blueprint_of(endpoint: Endpoint, path: str, name: str) -> flask.Blueprint:
     @blueprint.post(path)
     def receive() -> flask.Response:
         request = Request(
-            headers=joined_headers(flask.request.headers.items()),
+            headers=joined_headers(list(flask.request.headers.items())),
             body=_body(endpoint.max_body_bytes),
         )
         answer = endpoint.receive_blocking(request)

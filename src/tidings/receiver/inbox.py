@@ -47,6 +47,16 @@ class DeadItem(msgspec.Struct, frozen=True, kw_only=True):
     error: str
 
 
+def is_new(notification: Notification, unseen: set[bytes]) -> bool:
+    """Whether it is to be kept; of several alike in one group the first is."""
+    if notification.identity is None:
+        return True
+    if notification.identity in unseen:
+        unseen.discard(notification.identity)
+        return True
+    return False
+
+
 class Inbox(Protocol):
     """Raises StorageUnavailable where it can't be read or written now, StorageFault where it
     never will, ClaimLost where a claim has ended.

@@ -11,7 +11,7 @@ import asyncpg
 from tidings.domain.instants import from_milliseconds, to_milliseconds
 from tidings.domain.limits import KEEP_SECONDS
 from tidings.errors import StorageClosed, StorageFault, StorageUnavailable
-from tidings.receiver.inbox import Claim, ClaimLost, DeadItem, EffectsRefused, Held
+from tidings.receiver.inbox import Claim, ClaimLost, DeadItem, EffectsRefused, Held, is_new
 from tidings.receiver.notification import Item, ItemKind, Kept, Notification, Part
 from tidings.sql_files import queries_of
 
@@ -72,7 +72,7 @@ class PostgresInbox:
                 [to_milliseconds(one.received_at) for one in named],
             )
             unseen = {row[0] for row in found}
-            results = [_is_new(one, unseen) for one in notifications]
+            results = [is_new(one, unseen) for one in notifications]
             new = [one for one, is_new in zip(notifications, results, strict=True) if is_new]
             await db.execute(
                 _SQL["keep"],
@@ -225,16 +225,6 @@ class PostgresInbox:
 async def _check(db: Connection, claim: Claim) -> None:
     if await db.fetchval(_SQL["holds"], claim.receiver, claim.epoch) is None:
         raise ClaimLost("another process works this inbox off now")
-
-
-def _is_new(notification: Notification, unseen: set[bytes]) -> bool:
-    """Whether it is to be kept; of two alike in one group the first is."""
-    if notification.identity is None:
-        return True
-    if notification.identity in unseen:
-        unseen.discard(notification.identity)
-        return True
-    return False
 
 
 def _kept(row: asyncpg.Record) -> Kept:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -34,10 +34,13 @@ def refusal(status: HTTPStatus, sentence: str, *headers: tuple[str, str]) -> Ans
     return Answer(status=status, headers=(typed, *headers), body=f"{sentence}\n".encode())
 
 
-def joined_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def joined_headers(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Return headers by their names in lower case."""
-    found: dict[str, str] = {}
+    found = {name.lower(): value for name, value in pairs}
+    if len(found) == len(pairs):
+        return found
+    joined: dict[str, str] = {}
     for name, value in pairs:
         lowered = name.lower()
-        found[lowered] = f"{found[lowered]},{value}" if lowered in found else value
-    return found
+        joined[lowered] = f"{joined[lowered]},{value}" if lowered in joined else value
+    return joined

@@ -84,6 +84,14 @@ COMMIT;
 -- Undo it.
 ROLLBACK;
 
+-- name: last_seen
+-- Behind which new identities stand.
+SELECT coalesce(max(number), 0) FROM tidings_seen;
+
+-- name: seen_since
+-- The identities that were new.
+SELECT identity FROM tidings_seen WHERE number > ?;
+
 -- name: remember
 -- Remember an identity; no row is changed where it was seen before.
 INSERT INTO tidings_seen (receiver, identity, seen_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from tidings.domain.instants import from_milliseconds, to_milliseconds
-from tidings.receiver.inbox import Claim, ClaimLost, DeadItem, Held
+from tidings.receiver.inbox import Claim, ClaimLost, DeadItem, Held, is_new
 from tidings.receiver.notification import Item, ItemKind, Kept, Notification, Part
+from tidings.receiver.sqlite_many import ManyRows
 from tidings.sql_files import queries_of
 
 SQL = queries_of("tidings.receiver", "sqlite_inbox.sql")
+_REMEMBER, _KEEP = ManyRows(SQL["remember"]), ManyRows(SQL["keep"])
 _TABLES = [text for name, text in SQL.items() if name.startswith("create_")]
 
 
@@ -25,18 +27,22 @@ def keep(
     db: sqlite3.Connection, receiver: str, notifications: Sequence[Notification]
 ) -> list[bool]:
     """Keep what wasn't seen before; say of each whether it is new."""
-    return [_keep_one(db, receiver, notification) for notification in notifications]
+    named = [one for one in notifications if one.identity is not None]
+    last: int = db.execute(SQL["last_seen"]).fetchone()[0]
+    rows = [(receiver, one.identity, to_milliseconds(one.received_at)) for one in named]
+    if _REMEMBER.insert(db, rows) == len(named):
+        results = [True] * len(notifications)
+    else:
+        unseen = {row[0] for row in db.execute(SQL["seen_since"], (last,))}
+        results = [is_new(one, unseen) for one in notifications]
+    new = [one for one, is_first in zip(notifications, results, strict=True) if is_first]
+    _KEEP.insert(db, [_row_of(receiver, one) for one in new])
+    return results
 
 
-def _keep_one(db: sqlite3.Connection, receiver: str, new: Notification) -> bool:
+def _row_of(receiver: str, new: Notification) -> tuple[object, ...]:
     received_ms = to_milliseconds(new.received_at)
-    if new.identity is not None:
-        found = db.execute(SQL["remember"], (receiver, new.identity, received_ms))
-        if not found.rowcount:
-            return False
-    row = (receiver, new.stale, received_ms, new.identity, new.message_id, new.body)
-    db.execute(SQL["keep"], row)
-    return True
+    return (receiver, new.stale, received_ms, new.identity, new.message_id, new.body)
 
 
 def held(db: sqlite3.Connection, receiver: str) -> Held:

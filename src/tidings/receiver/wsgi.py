@@ -24,7 +24,7 @@ def request_of(environ: Environ, max_bytes: int) -> Request:
     """Return the request of an environment, its body read as far as it may be."""
     return Request(
         method=environ["REQUEST_METHOD"],
-        headers=joined_headers(_headers(environ)),
+        headers=joined_headers(list(_headers(environ))),
         body=_body(environ, max_bytes),
     )
 
