@@ -233,6 +233,7 @@ def test_webhooks_are_walked_page_by_page() -> None:
         (403, {"errorCode": 1004, "message": "m"}, PermissionDenied, None),
         (404, {"errorCode": 1006, "message": "m"}, NotFound, None),
         (400, {"errorCode": 1008, "message": "m"}, MalformedRequest, None),
+        (400, {"errorCode": 1012, "message": "m"}, InvalidArgument, "webhook"),
         (404, {"errorCode": 1151, "message": "m"}, NotFound, None),
         (403, {"errorCode": 1153, "message": "m"}, FailedPrecondition, None),
         (200, {"errorCode": 4003, "message": "m"}, RateLimited, None),

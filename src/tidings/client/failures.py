@@ -76,6 +76,8 @@ _BY_NUMBER: Mapping[int, type[TidingsError]] = {
 }
 """Smartsheet's `errorCode` (contract 2.7), which says more than the status."""
 _RATE_LIMITED = 4003
+_WRONG_ATTRIBUTES = frozenset({1012, 1018, 1031, 1032, 1152})
+"""An attribute is missing, wrong or not allowed; only the message names it."""
 
 
 class _Refusal(msgspec.Struct):
@@ -104,6 +106,8 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> TidingsErr
     argument = refusal.field or refusal.meta.get("argument")
     if status == HTTPStatus.BAD_REQUEST and argument is not None:
         return InvalidArgument(str(argument), message)
+    if refusal.errorCode in _WRONG_ATTRIBUTES:
+        return InvalidArgument("webhook", message)
     kind = _kind_of(status, refusal)
     if issubclass(kind, Unavailable):
         return kind(message, retry_after_seconds=retry_after(headers))

@@ -70,7 +70,7 @@ def list_events(
     *,
     page_token: str | None = None,
     page_size: int | None = None,
-    wait_seconds: float | None = None,
+    wait_seconds: int | None = None,
 ) -> Request[EventsPage]:
     """Return the page after `page_token` (none: from the webhook's beginning).
 

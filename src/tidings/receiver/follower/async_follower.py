@@ -52,7 +52,7 @@ class AsyncFollower(Generic[Tx]):
         on_failure: Callable[[Exception, float], object] | None = None,
         resume: Resume = "oldest",
         every_seconds: float = limits.FOLLOWER_EVERY_SECONDS,
-        wait_seconds: float = 0,
+        wait_seconds: int = 0,
         page_size: int = limits.PAGE_SIZE_MAX,
         clock: LoopClock | None = None,
     ) -> None:

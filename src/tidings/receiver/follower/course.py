@@ -96,7 +96,7 @@ class Course:
             return EventsPage(next_page_token=page.next_page_token, events_expired=True)
         return page
 
-    def _listed(self, token: str, wait_seconds: float) -> Generator[Step, Any, EventsPage]:
+    def _listed(self, token: str, wait_seconds: int) -> Generator[Step, Any, EventsPage]:
         self._passes = False
         request = list_events(
             self._wishes.webhook_id,

@@ -23,7 +23,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     """Whether there is a hook for lost events."""
     resume: Resume
     every_seconds: float
-    wait_seconds: float
+    wait_seconds: int
     page_size: int
 
     def __post_init__(self) -> None:
