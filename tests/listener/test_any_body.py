@@ -21,8 +21,23 @@ from tidings.testing.clock import ManualClock
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 WORDS = st.sampled_from(
-    "events objectType eventType id rowId webhookId locator nonce type newWebhookStatus scope "
-    "notice transactionNumber solutionId timestamp".split()
+    [
+        "events",
+        "objectType",
+        "eventType",
+        "id",
+        "rowId",
+        "webhookId",
+        "locator",
+        "nonce",
+        "type",
+        "newWebhookStatus",
+        "scope",
+        "notice",
+        "transactionNumber",
+        "solutionId",
+        "timestamp",
+    ]
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),

@@ -109,6 +109,8 @@ def check_id(argument: str, value: str) -> None:
     Any text of 1 to ID_LENGTH characters without control characters: they have no business in an
     id, and NUL none in a database's key.
     """
+    if 0 < len(value) <= ID_LENGTH and value.isprintable():
+        return  # as nearly all are; a change has two or three of them
     if not value:
         raise InvalidArgument(argument, f"{argument} must not be empty")
     check_name(argument, value, ID_LENGTH)
@@ -159,7 +161,7 @@ def _objects(
 
 
 def _object(argument: str, raw: msgspec.Raw) -> msgspec.Raw | None:
-    if raw in (_ABSENT, _NULL):
+    if raw is _ABSENT or raw == _NULL:
         return None
     if not bytes(raw).startswith(b"{"):
         raise InvalidArgument(argument, f"{argument} must be an object")
