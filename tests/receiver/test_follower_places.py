@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,6 +22,7 @@ from tidings.clock import SystemClock
 from tidings.errors import FailedPrecondition, RevisionConflict
 from tidings.receiver.follower import (
     BEGINNING,
+    AsyncFollower,
     AsyncpgPlaces,
     AsyncPsycopgPlaces,
     Follower,
@@ -260,3 +262,30 @@ async def test_asynchronous_drivers_keep_work_and_move_together_too(
         assert await places.load(WEBHOOK) == "10"
     with psycopg.connect(postgres_url) as connection:
         assert connection.execute("SELECT count(*) FROM work").fetchone() == (1,)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["psycopg", "asyncpg"])
+async def test_a_follower_that_is_cancelled_at_work_has_done_nothing(
+    kind: str, postgres_url: str
+) -> None:
+    at_work = asyncio.Event()
+
+    async def apply(page: EventsPage, connection: Any) -> None:
+        await connection.execute(WORK)
+        at_work.set()
+        await asyncio.Event().wait()
+
+    async with asynchronous(kind, postgres_url) as driver:
+        async with driver.places.moving("another", BEGINNING, "1") as transaction:
+            await driver.execute(transaction, "CREATE TABLE work (position bigint)")
+        client = LogServer(2).async_client()
+        follower = AsyncFollower(client, WEBHOOK, driver.places, on_page=apply)
+        running = asyncio.create_task(follower.run())
+        await at_work.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert await driver.places.load(WEBHOOK) == BEGINNING
+    with psycopg.connect(postgres_url) as connection:
+        assert connection.execute("SELECT count(*) FROM work").fetchone() == (0,)

@@ -456,6 +456,26 @@ def test_an_answer_that_can_not_be_unpacked_is_the_server_s_fault() -> None:
         Server(answer).client().list_events("w")
 
 
+def test_an_answer_without_an_end_is_given_up_and_fills_no_memory() -> None:
+    sent = 0
+
+    class Endless(httpx.SyncByteStream, httpx.AsyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            nonlocal sent
+            while True:
+                sent += 1
+                yield b" " * 1_048_576
+
+        async def __aiter__(self) -> Any:
+            for piece in self:
+                yield piece
+
+    server = Server(httpx.Response(200, stream=Endless()))
+    with pytest.raises(ServerFault, match="larger"):
+        server.client().list_events("w")
+    assert sent == 65
+
+
 @pytest.mark.parametrize(
     ("url", "key", "argument"),
     [

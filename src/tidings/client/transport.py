@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing, closing
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import httpx
 
 from tidings.client.patience import Conversation, Pause
 from tidings.client.request import Answer, Lost, Request, checked_header
+from tidings.domain.limits import ANSWER_BYTES
 from tidings.errors import InvalidArgument, ServerFault
 
 T = TypeVar("T")
@@ -64,6 +66,26 @@ class Server:
         return Lost(sent=True, message=f"The connection to {self.url} was lost ({reason}).")
 
 
+class _Body:
+    """An answer's bytes as they come, within bounds."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def take(self, piece: bytes) -> None:
+        """Take the next bytes. Raises ServerFault where there are too many."""
+        self._size += len(piece)
+        if self._size > ANSWER_BYTES:
+            raise ServerFault("The server's answer is larger than any of this API's.")
+        self._pieces.append(piece)
+
+    @property
+    def whole(self) -> bytes:
+        """All of them."""
+        return b"".join(self._pieces)
+
+
 class Transport:
     """Requests from a thread; `pause` waits."""
 
@@ -97,11 +119,16 @@ class Transport:
         content = request.body if isinstance(request.body, bytes) else request.body()
         if isinstance(content, AsyncIterable):
             raise TypeError("a blocking client can't send pieces that are made asynchronously")
+        made = self._http.build_request(content=content, **self._server.parts(request))
+        body = _Body()
         try:
-            response = self._http.request(content=content, **self._server.parts(request))
+            response = self._http.send(made, stream=True)
+            with closing(response):
+                for piece in response.iter_bytes():
+                    body.take(piece)
         except httpx.RequestError as error:
             return self._server.lost(error)
-        return Answer(response.status_code, response.headers, response.content)
+        return Answer(response.status_code, response.headers, body.whole)
 
 
 class AsyncTransport:
@@ -138,11 +165,16 @@ class AsyncTransport:
 
     async def _send(self, request: Request[T]) -> Answer | Lost:
         content = request.body if isinstance(request.body, bytes) else _asynchronous(request.body())
+        made = self._http.build_request(content=content, **self._server.parts(request))
+        body = _Body()
         try:
-            response = await self._http.request(content=content, **self._server.parts(request))
+            response = await self._http.send(made, stream=True)
+            async with aclosing(response):
+                async for piece in response.aiter_bytes():
+                    body.take(piece)
         except httpx.RequestError as error:
             return self._server.lost(error)
-        return Answer(response.status_code, response.headers, response.content)
+        return Answer(response.status_code, response.headers, body.whole)
 
 
 async def _asynchronous(pieces: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncIterator[bytes]:

@@ -340,6 +340,11 @@ RETENTION_ROUND_SECONDS = 1.0
 """After which a round ends, though there is more to drop: expiries wait for its end. The next
 sweep, which then comes at once, goes on."""
 
+# --- the client --------------------------------------------------------------------------------
+
+ANSWER_BYTES = 64 * MEBIBYTE
+"""An answer, unpacked, that a client reads: twice the largest page that a server makes."""
+
 # --- following (contract 1.5, 1.7) --------------------------------------------------------------
 
 FOLLOWER_EVERY_SECONDS = 60.0
