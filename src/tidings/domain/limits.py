@@ -367,8 +367,8 @@ FOLLOWER_RIVALRIES = 10
 # --- listening (`tidings listen`) ---------------------------------------------------------------
 
 LISTEN_CONNECTIONS = 64
-"""Open connections to `tidings listen`; a request on one more is answered 503. Each may hold a body:
-256 MiB in all."""
+"""Open connections to `tidings listen`; a request on one more is answered 503. Each may hold a
+body, 256 MiB in all."""
 LISTEN_DRAIN_SECONDS = 5
 """After Ctrl-C, for what is open to be answered; its sender tries again otherwise."""
 LISTENED_IDS = 10_000

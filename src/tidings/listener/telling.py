@@ -18,7 +18,7 @@ from tidings.domain.instants import format_instant
 from tidings.listener.delivery import Delivery, PassedOn, What
 from tidings.receiver.notification import ReceivedEvent
 
-_INDENT = "          "
+_INDENT = "           "
 _STYLES = {
     What.CALLBACK: "bold green",
     What.PING: "bold cyan",
@@ -61,7 +61,7 @@ def json_line(delivery: Delivery) -> bytes:
 
 def lines_of(delivery: Delivery) -> Iterator[Text]:
     """Yield the lines that tell of a delivery: what it is, its events, what came of it."""
-    head = Text(f"{delivery.at:%H:%M:%S}  ", style="dim")
+    head = Text(f"{delivery.at:%H:%M:%S}Z  ", style="dim")
     head.append(delivery.what, style=_STYLES[delivery.what])
     if subject := _subject(delivery):
         head.append(f"  {subject}", style="default")
