@@ -258,12 +258,19 @@ class CallbackContract(StorageSetting):
     ) -> None:
         stored = await storage.webhooks.create(sheet_webhook(clock, sheet=7), start_at=None)
         enabled = await _enabled(storage, clock, stored)
+        other = await storage.webhooks.create(sheet_webhook(clock, sheet=7), start_at=None)
+        other = await _enabled(storage, clock, other)
         deleted = await storage.log.append(
             publish(entry(kind=Kind.APPLICATION_DELETED, application="7"))
         )
         position = deleted.last_position
         assert position is not None
+        gone = scope_judged(other, gone=True, position=position, at=clock.now())
+        judged = await storage.webhooks.update(gone)
         await storage.applications.register(ACCOUNT, SOLUTION, "7", None)
+        back = await storage.webhooks.get(judged.bucket, judged.webhook_id)
+        assert back is not None
+        assert (back.notifications.enabled, back.revision) == (True, judged.revision + 1)
         found = await storage.webhooks.get(stored.bucket, stored.webhook_id)
         assert found is not None
         assert scope_judged(found, gone=True, position=position, at=clock.now()) == found

@@ -32,13 +32,13 @@ async def let_sheet_be_there(
     connection, bucket = transaction.connection, bucket_of(account, solution)
     place = (bucket, account, solution)
     deletion = (application, int(Kind.APPLICATION_DELETED))
-    statuses = [SheetStatus.DISABLED_SCOPE_INACCESSIBLE]
-    if await connection.fetch(_SQL["waits_behind_checkpoint"], *place, *deletion):
-        statuses.append(SheetStatus.ENABLED)
-    for status in statuses:
-        rows = await connection.fetch(_SQL["of_sheet"], *place, sheet, status.value)
-        for row in rows:
-            await _let_be_there(transaction, bucket, row["webhook_id"])
+    gone = SheetStatus.DISABLED_SCOPE_INACCESSIBLE
+    waiting = await connection.fetch(_SQL["of_sheet"], *place, sheet, gone.value)
+    enabled = await connection.fetch(_SQL["of_sheet"], *place, sheet, SheetStatus.ENABLED.value)
+    if enabled and await connection.fetch(_SQL["waits_behind_checkpoint"], *place, *deletion):
+        waiting = [*waiting, *enabled]
+    for row in waiting:
+        await _let_be_there(transaction, bucket, row["webhook_id"])
 
 
 async def _let_be_there(transaction: LaneTransaction, bucket: int, webhook_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import apsw
@@ -36,14 +37,17 @@ def let_sheet_be_there(
         return
     connection, bucket = transaction.connection, bucket_of(account, solution)
     place: _Place = {"bucket": bucket, "account": account, "solution": solution, "sheet": sheet}
-    statuses = [SheetStatus.DISABLED_SCOPE_INACCESSIBLE]
-    if _deletion_waits(connection, place, application):
-        statuses.append(SheetStatus.ENABLED)
-    for status in statuses:
-        wish = {**place, "status": status.value}
-        rows: list[Any] = connection.execute(_SQL["of_sheet"], wish).fetchall()
-        for (webhook_id,) in rows:
-            _let_be_there(transaction, bucket, webhook_id)
+    waiting = _of_sheet(connection, place, SheetStatus.DISABLED_SCOPE_INACCESSIBLE)
+    enabled = _of_sheet(connection, place, SheetStatus.ENABLED)
+    if enabled and _deletion_waits(connection, place, application):
+        waiting += enabled
+    for webhook_id in waiting:
+        _let_be_there(transaction, bucket, webhook_id)
+
+
+def _of_sheet(connection: apsw.Connection, place: _Place, status: SheetStatus) -> list[str]:
+    rows: Iterable[Any] = connection.execute(_SQL["of_sheet"], {**place, "status": status.value})
+    return [webhook_id for (webhook_id,) in rows]
 
 
 def _deletion_waits(connection: apsw.Connection, place: _Place, application: str) -> bool:
