@@ -29,11 +29,12 @@ def sorted_secrets(given: str | Sequence[str] | None) -> Secrets | None:
     """
     if given is None:
         return None
-    secrets = (given,) if isinstance(given, str) else tuple(given)
+    # A file or a variable often ends with a line break, which no secret has.
+    secrets = tuple(one.strip() for one in ((given,) if isinstance(given, str) else given))
     if not secrets:
         raise _wrong("no secret is given; say secrets=None where senders sign nothing")
     for secret in secrets:
-        if not secret.strip() or not secret.isascii():
+        if not secret or not secret.isascii():
             raise _wrong("a secret is empty, or no ASCII text")
         if secret.startswith(_PREFIX):
             _check_base64(secret)
