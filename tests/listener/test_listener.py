@@ -18,7 +18,7 @@ from tests.listener.messages import (
     signed_ping,
 )
 from tidings.domain import limits, signing
-from tidings.errors import InvalidArgument, SignatureMismatchError
+from tidings.errors import ConfigurationError, InvalidArgument, SignatureMismatchError
 from tidings.listener.delivery import Delivery, What
 from tidings.listener.listener import Listener
 from tidings.listener.passing import Target
@@ -161,5 +161,5 @@ async def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: bytes) ->
 
 @pytest.mark.parametrize("url", ["ftp://x", "", "http://", "nonsense", "http://a:b", "//host/x"])
 async def test_a_url_that_is_none_is_refused_by_its_option(url: str) -> None:
-    with pytest.raises(InvalidArgument, match="http"):
+    with pytest.raises(ConfigurationError, match="--forward"):
         Target(url, ManualClock(NOW), argument="forward")

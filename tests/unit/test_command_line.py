@@ -82,6 +82,8 @@ def test_help_names_each_setting_s_variable_and_default(run: Run) -> None:
         (["listen", "--no-secret", "--cert", "c"], {}, "--cert and --key"),
         (["listen", "--secret", "whsec_!"], {}, "base64"),
         (["listen", "--pull", "w", "--record", "r"], KEY, "--page-token"),
+        (["listen", "--no-secret", "--forward", "nowhere"], {}, "--forward"),
+        (["replay", "r", "--to", "ftp://x"], {}, "--to"),
         (["listen", "--pull", "w"], {}, "TIDINGS_KEY"),
         (["listen", "--no-secret", "--page-token", "1"], {}, "--pull"),
     ],
@@ -140,7 +142,7 @@ def test_a_port_that_is_taken_is_refused(run: Run) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--cert", os.devnull, "--key", os.devnull), ("--record", "/"), ("--forward", "nowhere")],
+    [("--cert", os.devnull, "--key", os.devnull), ("--record", "/")],
 )
 def test_what_can_not_be_listened_with_is_refused(run: Run, arguments: tuple[str, ...]) -> None:
     port = ("--any-port", "--port", "0")

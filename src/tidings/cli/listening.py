@@ -39,7 +39,7 @@ async def listen_until_told(
 
     `listening` is called with the URL once connections are accepted. Where `tell` raises, because
     nobody reads any more, it ends too, and raises that. Raises FailedPrecondition where the port
-    can't be had, InvalidArgument for a URL or a file that can't be used.
+    can't be had, InvalidArgument for a file that can't be used, ConfigurationError for a URL.
     """
     clock = SystemClock()
     ending = asyncio.Event()

@@ -12,7 +12,7 @@ import httpx
 
 from tidings.domain import limits
 from tidings.domain.challenge import CHALLENGE_HEADER, why_refused
-from tidings.errors import InvalidArgument
+from tidings.errors import ConfigurationError
 from tidings.listener.delivery import PassedOn
 from tidings.ports import Clock
 
@@ -38,7 +38,7 @@ _OF_THE_CONNECTION = frozenset(
 class Target:
     """Where requests are passed on to. Use it in an `async with`.
 
-    `argument` names the option that the URL was given by: InvalidArgument for one that is none.
+    `argument` names the setting that the URL was given by: ConfigurationError for one that is none.
     """
 
     def __init__(self, url: str, clock: Clock, *, argument: str) -> None:
@@ -121,5 +121,7 @@ def _checked(url: str, argument: str) -> httpx.URL:
     except httpx.InvalidURL:
         found = httpx.URL()
     if found.scheme not in ("http", "https") or not found.host:
-        raise InvalidArgument(argument, f"{url!r} is no URL that begins with http:// or https://.")
+        raise ConfigurationError(
+            argument, f"--{argument} {url!r} is no URL that begins with http:// or https://."
+        )
     return found
