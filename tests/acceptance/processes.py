@@ -23,9 +23,9 @@ OFTEN = ("--requests-per-second", "1000")
 class RunningServer:
     """`tidings serve --dev` while it is entered. Every wait in it has a bound."""
 
-    def __init__(self, folder: Path, *more_arguments: str) -> None:
+    def __init__(self, folder: Path, *more_arguments: str, database: str | None = None) -> None:
         self.folder = folder
-        self.database = f"sqlite:///{folder}/tidings.db"
+        self.database = database or f"sqlite:///{folder}/tidings.db"
         self._process = ServerProcess(self.database, folder, SystemClock(), *OFTEN, *more_arguments)
         self._names = 0
 

@@ -59,6 +59,16 @@ IDEMPOTENCY = DailyTable("idempotency", "kept_day", 1)
 ATTEMPT = DailyTable("attempt", "attempted_at", DAY_MS)
 DAILY_TABLES = (CHANGE_LOG, IDEMPOTENCY, ATTEMPT)
 
+_RIVALRY = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.UniqueViolationError,
+    asyncpg.DuplicateTableError,
+    asyncpg.DuplicateObjectError,
+    asyncpg.WrongObjectTypeError,
+)
+"""What two that attach the same day at the same moment get to see."""
+
 
 def misses_a_day(error: BaseException) -> bool:
     """Whether a row has no partition to go into: the one CHECK failure that names no constraint."""
@@ -153,12 +163,7 @@ async def _attach(connection: Connection, table: DailyTable, day: int) -> None:
         try:
             await connection.execute(table.statement("create_day", day))
             await connection.execute(table.statement("attach_day", day))
-        except (
-            asyncpg.LockNotAvailableError,
-            asyncpg.UniqueViolationError,
-            asyncpg.WrongObjectTypeError,
-            asyncpg.DuplicateTableError,
-        ):
+        except _RIVALRY:
             rows = await connection.fetch(_SQL["days_of"], table.name)
             if table.partition(day) in {row["name"] for row in rows}:
                 return
