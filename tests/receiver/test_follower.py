@@ -423,6 +423,42 @@ def test_from_the_newest_the_rest_is_skipped_before_the_source_is_copied(follow:
     assert first.gaps[0].next_page_token == "100"
 
 
+def test_a_failure_on_the_way_to_the_newest_does_not_begin_the_way_anew(follow: Follow) -> None:
+    server = LogServer(2)
+    first = follow(server)
+    first.run_once()
+    server.append(20)
+    server.floor = 40
+    made: list[Following] = []
+    stopping = stopping_after(60, made)
+    hooks = {"on_gap": first.take_gap, "resume": "newest"}
+    made.append(follow(server, page_size=1, meanwhile=stopping, **hooks))
+    server.requests.clear()
+    server.faults = [(lambda _: None) if turn % 4 else refused(503) for turn in range(1, 60)]
+    made[0].run()
+    assert made[0].done == [10, 20, -1]
+    asked = [request["page_token"] for request in server.requests]
+    assert len(asked) < 40
+    assert {*asked} == {"20", *map(str, server.kept[:-1])}
+
+
+def test_a_follower_that_is_stopped_on_the_way_to_the_newest_has_moved_nothing(
+    follow: Follow,
+) -> None:
+    server = LogServer(2)
+    first = follow(server)
+    first.run_once()
+    server.append(20)
+    server.floor = 40
+    hooked = follow(server, page_size=1, on_gap=first.take_gap, resume="newest")
+    server.faults = [lambda _: None, lambda _: hooked.follower.stop()]
+    hooked.run()
+    assert hooked.done == [10, 20]
+    again = follow(server, page_size=1, on_gap=first.take_gap, resume="newest")
+    again.run_once()
+    assert again.done == [10, 20, -1]
+
+
 def test_a_hook_that_raises_is_called_again(follow: Follow) -> None:
     server = LogServer(1)
     first = follow(server)

@@ -222,16 +222,18 @@ class Driver:
 async def asynchronous(kind: str, url: str) -> AsyncIterator[Driver]:
     """Yield a store on one connection of a driver."""
     held: Any
+    places: Any
     if kind == "asyncpg":
-        held = await asyncpg.connect(url)
+        held = await asyncpg.create_pool(url, min_size=1, max_size=1)
+        places = AsyncpgPlaces(held.acquire)
     else:
         held = await psycopg.AsyncConnection.connect(url)
 
-    @asynccontextmanager
-    async def lent() -> AsyncIterator[Any]:
-        yield held
+        @asynccontextmanager
+        async def lent() -> AsyncIterator[Any]:
+            yield held
 
-    places: Any = AsyncpgPlaces(lent) if kind == "asyncpg" else AsyncPsycopgPlaces(lent)
+        places = AsyncPsycopgPlaces(lent)
     await places.make_table()
     try:
         yield Driver(places, lambda connection, text: connection.execute(text), held)

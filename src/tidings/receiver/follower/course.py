@@ -37,6 +37,8 @@ class Course:
         self._wishes = wishes
         self._draw = draw
         self._failures = 0
+        self._skipping: tuple[str, str] | None = None
+        """Behind which place there was a gap, and how far the events after it were skipped."""
         self._passes = False
         """Whether what was thrown in is worth another try."""
 
@@ -91,10 +93,22 @@ class Course:
                 "nothing is handed over."
             )
         if self._wishes.resume == "newest":
-            while page.has_more and not self.stopped:
-                page = yield from self._listed(page.next_page_token, 0)
-            return EventsPage(next_page_token=page.next_page_token, events_expired=True)
+            return (yield from self._skipped(place, page))
         return page
+
+    def _skipped(self, place: str, page: EventsPage) -> Generator[Step, Any, EventsPage]:
+        """Skip from a page to the log's end; a failure on the way doesn't begin the way anew."""
+        if self._skipping is None or self._skipping[0] != place:
+            self._skipping = (place, page.next_page_token)
+        more = page.has_more
+        while more and not self.stopped:
+            _, token = self._skipping
+            page = yield from self._listed(token, 0)
+            self._skipping, self._failures = (place, page.next_page_token), 0
+            more = page.has_more and page.next_page_token != token
+        if self.stopped:
+            return EventsPage(next_page_token=place)
+        return EventsPage(next_page_token=self._skipping[1], events_expired=True)
 
     def _listed(self, token: str, wait_seconds: int) -> Generator[Step, Any, EventsPage]:
         self._passes = False
