@@ -11,7 +11,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Any
 
 import asyncpg
@@ -30,6 +30,8 @@ from tidings.receiver.follower import (
 )
 
 KINDS = ("sqlite3", "psycopg", "sqlalchemy", "asyncpg")
+PARTED = ("sqlite3, place first", "sqlite3, work first")
+"""Stores that part work and place: what a replica of theirs has to show."""
 TABLES = (
     "CREATE TABLE record (id text PRIMARY KEY, data text NOT NULL)",
     "CREATE TABLE applied (n {serial} PRIMARY KEY, position bigint NOT NULL)",
@@ -64,11 +66,15 @@ class Replica:
         self.kind = kind
         self.url = url
 
+    @property
+    def _on_sqlite(self) -> bool:
+        return self.kind.startswith("sqlite3")
+
     def make_tables(self) -> None:
         """Make the consumer's tables, and the follower's."""
-        serial = "integer" if self.kind == "sqlite3" else "serial"
+        serial = "integer" if self._on_sqlite else "serial"
         statements = [text.format(serial=serial) for text in TABLES]
-        if self.kind == "sqlite3":
+        if self._on_sqlite:
             with closing(sqlite3.connect(self.url)) as file:
                 for statement in statements:
                     file.execute(statement)
@@ -111,8 +117,8 @@ class Replica:
         close()
 
     def _blocking(self) -> tuple[Any, Callable[..., Any], Callable[[], None]]:
-        if self.kind == "sqlite3":
-            sqlite = SqlitePlaces(self.url)
+        if self._on_sqlite:
+            sqlite = SqlitePlaces(self.url) if self.kind == "sqlite3" else Parted(self)
             return sqlite, lambda file, text, values: file.execute(text, values), sqlite.close
         if self.kind == "psycopg":
             held = psycopg.connect(self.url)
@@ -162,7 +168,7 @@ class Replica:
 
     def read(self) -> tuple[Table, list[int]]:
         """Return the table, and the positions that were applied in the order of their coming."""
-        if self.kind == "sqlite3":
+        if self._on_sqlite:
             with closing(sqlite3.connect(self.url)) as file:
                 return self._read(lambda text: file.execute(text).fetchall())
         with psycopg.connect(self.url) as connection:
@@ -171,6 +177,38 @@ class Replica:
     def _read(self, ask: Callable[[str], list[Any]]) -> tuple[Table, list[int]]:
         table = {key: json.loads(data) for key, data in ask("SELECT id, data FROM record")}
         return table, [position for (position,) in ask("SELECT position FROM applied ORDER BY n")]
+
+
+class Parted:
+    """A store as one writes it without thinking: work and place in transactions of their own."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._place_first = replica.kind.endswith("place first")
+        self._places = SqlitePlaces(replica.url)
+        self._file = sqlite3.connect(replica.url, isolation_level=None)
+        self._file.execute("PRAGMA synchronous = OFF")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._places.close()
+        self._file.close()
+
+    def load(self, webhook_id: str) -> str:
+        """Return a webhook's place."""
+        return self._places.load(webhook_id)
+
+    @contextmanager
+    def moving(self, webhook_id: str, old: str, new: str) -> Iterator[sqlite3.Connection]:
+        """Move before the work, or after it."""
+        if self._place_first:
+            self._move(webhook_id, old, new)
+        yield self._file
+        if not self._place_first:
+            self._move(webhook_id, old, new)
+
+    def _move(self, webhook_id: str, old: str, new: str) -> None:
+        with self._places.moving(webhook_id, old, new):
+            pass
 
 
 class _lent:  # noqa: N801 - a context manager, as a pool's

@@ -16,7 +16,7 @@ import pytest
 from tests.acceptance.processes import RunningServer
 from tests.receiver.fault_proxy import FAULTS, FaultProxy
 from tests.receiver.follower_lives import Deaths, Orders
-from tests.receiver.replicas import KINDS, Replica
+from tests.receiver.replicas import KINDS, PARTED, Replica
 from tidings.demo import source
 
 REVISIONS = 20
@@ -98,23 +98,43 @@ def test_it_ends_as_an_exact_replica_though_it_is_killed_and_its_server_fails(
     else:
         database = request.getfixturevalue("postgres_url")
     replica = Replica(kind, database)
-    replica.make_tables()
     with FaultProxy(history.port, share=FAULT_SHARE, seed=KINDS.index(kind)) as proxy:
-        orders = Orders(
-            kind=kind,
-            database=database,
-            url=proxy.url,
-            key=history.key,
-            webhook_id=history.webhook_id,
-            last=history.positions[-1],
-            page_size=PAGE_SIZE,
-            kills=KILLS,
-            seed=KINDS.index(kind),
-        )
-        deaths = lived(orders)
+        deaths = rebuilt(replica, history, proxy.url, lived, seed=KINDS.index(kind))
     table, applied = replica.read()
     assert source.differences(history.table, table) == []
     assert applied == list(history.positions), "each event once, in order"
     assert deaths.event + deaths.work == KILLS
     assert min(deaths.event, deaths.work) > 0
     assert sum(proxy.faults[fault] for fault in FAULTS) > KILLS
+
+
+@pytest.mark.parametrize("kind", PARTED)
+def test_work_and_place_in_transactions_of_their_own_are_found_out(
+    kind: str, history: History, lived: Callable[[Orders], Deaths], tmp_path: Path
+) -> None:
+    replica = Replica(kind, str(tmp_path / "replica.db"))
+    rebuilt(replica, history, f"http://127.0.0.1:{history.port}", lived, seed=0)
+    _, applied = replica.read()
+    if kind.endswith("place first"):
+        assert set(history.positions) - set(applied), "something is left out"
+    else:
+        assert len(applied) > len(set(applied)), "something is done twice"
+
+
+def rebuilt(
+    replica: Replica, history: History, url: str, lived: Callable[[Orders], Deaths], *, seed: int
+) -> Deaths:
+    """Have a replica follow the whole history through its deaths; return them."""
+    replica.make_tables()
+    orders = Orders(
+        kind=replica.kind,
+        database=replica.url,
+        url=url,
+        key=history.key,
+        webhook_id=history.webhook_id,
+        last=history.positions[-1],
+        page_size=PAGE_SIZE,
+        kills=KILLS,
+        seed=seed,
+    )
+    return lived(orders)
