@@ -176,6 +176,8 @@ async def test_a_body_says_that_it_is_json_and_is(service: SheetApi) -> None:
     for bad in (b"", b"{", b"[]", b"null", b'"x"', b"{}{}", b"\xff", b"[" * 10_000, b'{"a":' * 99):
         assert await service.refused("POST", body=bad) == (400, 1008), bad[:20]
         assert await service.refused("PUT", path, bad) == (400, 1008), bad[:20]
+    for bad in (b'{"name": "\\ud800"}', b'{"version": %b}' % (b"9" * 5_000)):
+        assert await service.refused("POST", body=bad) == (400, 1008), bad[:20]
     large = b'{"name": "' + b"x" * (1 << 20) + b'"}'
     assert await service.refused("POST", body=large) == (413, 1008)
     zipped = {"Content-Encoding": "gzip"}
