@@ -85,8 +85,9 @@ ORDER BY news.bucket, news.position
 
 -- name: page_head
 -- Where a slice of a page's scan begins and ends, from one snapshot (mechanics P1): the floor, the
--- bound ($5, or the bucket's last position), the clock, the last of the slice's next rows up to the
--- bound (NULL where the bound comes first), and the solution's last position up to the bound.
+-- bound ($5, or the bucket's last position; OFFSET 0 has it looked up once), the clock, the last of
+-- the slice's next rows up to the bound (NULL where the bound comes first), and the solution's last
+-- position up to the bound.
 SELECT
     head.floor,
     bound.position AS bound,
@@ -123,13 +124,15 @@ CROSS JOIN LATERAL (
             ),
             0
         ) AS position
+    OFFSET 0
 ) AS bound
 WHERE head.bucket = $1
 
 -- name: scan_span
 -- The rows of a solution within (after, until] that one revision may cover, in order, and the floor
 -- of the same moment, also where there is none. The inner scan decides kind, application and mask on
--- the covering index; only what passes costs a row. Where bodies take more than $10 bytes the next
+-- the covering index; only what passes costs a row, which is found by either index: a plan that was
+-- made while a day was empty can't choose the wrong one. Where bodies take more than $10 bytes the next
 -- row comes without its body, as a sign that there is more.
 SELECT head.floor, entry.position, entry.changed, entry.body
 FROM head
@@ -147,7 +150,9 @@ LEFT JOIN LATERAL (
         SELECT whole.position, whole.changed, whole.body
         FROM change_log AS place
         INNER JOIN change_log AS whole
-            ON whole.bucket = place.bucket AND whole.position = place.position
+            ON
+                whole.bucket = place.bucket AND whole.position = place.position
+                AND whole.account = $2 AND whole.solution = $3
         WHERE
             place.bucket = head.bucket AND place.account = $2 AND place.solution = $3
             AND place.position > greatest($4, head.floor) AND place.position <= $5
@@ -178,7 +183,9 @@ LEFT JOIN LATERAL (
         whole.body
     FROM change_log AS place
     INNER JOIN change_log AS whole
-        ON whole.bucket = place.bucket AND whole.position = place.position
+        ON
+            whole.bucket = place.bucket AND whole.position = place.position
+            AND whole.account = $2 AND whole.solution = $3
     WHERE
         place.bucket = head.bucket AND place.account = $2 AND place.solution = $3
         AND place.position > greatest($4, head.floor) AND place.position <= $5
