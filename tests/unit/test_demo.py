@@ -14,6 +14,7 @@ from tidings.demo.publisher import Published, bursts, doomed_revision
 from tidings.demo.receiver import Pace
 from tidings.demo.report import Outage, Outcome, latencies, outage, percentile
 from tidings.demo.sheet import SheetNumbers, Told, as_sheet, implied, load_numbers
+from tidings.demo.sheet_report import SheetOutcome
 from tidings.demo.source import (
     Revision,
     SourceChange,
@@ -243,3 +244,32 @@ def test_a_run_is_right_only_if_everything_is() -> None:
         {"progress": msgspec.structs.replace(progress, wrong_previous=1)},
     ):
         assert len(msgspec.structs.replace(right, **wrong).faults) == 1
+
+
+def called(**told: object) -> SheetOutcome:
+    row = Told("row", "created", 7)
+    right = {
+        "expected": (row, Told("cell", "created", 7, 11)),
+        "handled": (row, Told("cell", "created", 7, 11)),
+        "rows": frozenset({7}),
+        "live": frozenset({7}),
+        "status": "ENABLED",
+        "attempts": (),
+        "receiver_restarts": 1,
+        "server_restarts": 1,
+        "server_exit": 0,
+        "seconds": 1.0,
+    }
+    return SheetOutcome(**(right | told))  # type: ignore[arg-type]
+
+
+def test_callbacks_are_right_where_each_event_was_handled_once_and_in_its_rows_order() -> None:
+    row, cell = called().expected
+    assert called().faults == ()
+    assert called(handled=(row,)).faults
+    assert called(handled=(row, cell, cell)).faults
+    assert called(handled=(cell, row)).faults, "out of order"
+    assert called(live=frozenset({7, 8})).faults
+    assert called(status="DISABLED_CALLBACK_FAILED").faults
+    other = Told("row", "created", 8)
+    assert called(expected=(row, other), handled=(other, row)).faults == (), "of different rows"

@@ -170,9 +170,16 @@ class ServerProcess:
 class ReceiverProcess:
     """A real receiver; its orders are a file that only we can read."""
 
-    def __init__(self, port: int, folder: Path, clock: SystemClock) -> None:
+    def __init__(
+        self,
+        port: int,
+        folder: Path,
+        clock: SystemClock,
+        module: str = "tidings.demo.receiver",
+    ) -> None:
         self.orders = folder / "orders.json"
         self.port = port
+        self._module = module
         self._child = Child("receiver", folder, clock)
 
     @property
@@ -188,7 +195,7 @@ class ReceiverProcess:
 
     def start(self) -> None:
         """Start it, without waiting until it listens."""
-        self._child.start("tidings.demo.receiver", [str(self.orders)])
+        self._child.start(self._module, [str(self.orders)])
 
     def wait_until_ready(self) -> None:
         """Return once it takes connections."""
