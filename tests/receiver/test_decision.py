@@ -220,6 +220,8 @@ def test_every_json_text_is_kept_however_strange(value: Any) -> None:
 def test_a_repetition_has_the_identity_of_the_first() -> None:
     first, again = kept(callback("n", row_event())), kept(callback("n", row_event()))
     assert first.identity == again.identity is not None
+    later = callback("n", row_event(), timestamp="2026-01-15T12:09:59.000+0000")
+    assert kept(later).identity == first.identity
     assert kept(callback("m", row_event())).identity != first.identity
     assert kept(callback("n", row_event(), webhookId=2)).identity != first.identity
 

@@ -381,6 +381,51 @@ async def test_effects_that_the_database_refuses_are_a_failed_try(
     assert await run_sql(inbox, "SELECT name FROM effect") == []
 
 
+async def test_one_handlers_failure_undoes_its_own_effects_and_no_others(
+    inbox: str, clock: ManualClock
+) -> None:
+    await run_sql(inbox, "CREATE TABLE effect (name text)")
+    receiver = receiver_at(inbox, clock, tries=1)
+
+    @receiver.on()
+    async def handle(event: ReceivedEvent, transaction: Any) -> None:
+        done = effects_in(transaction, event)
+        if done is not None:
+            await done
+        if event.id == 2:
+            raise ValueError
+
+    async with receiver:
+        await receiver.receive(callback("n", *map(row_event, (1, 2, 3))))
+        await work_off(receiver)
+        assert [letter.event.id for letter in await receiver.dead_letters()] == [2]
+    rows = await run_sql(inbox, "SELECT name FROM effect ORDER BY name")
+    assert rows == [("row created 1",), ("row created 3",)]
+
+
+async def test_effects_that_are_refused_at_the_commit_fail_whoever_had_them_and_nobody_else(
+    inbox: str, clock: ManualClock
+) -> None:
+    await run_sql(inbox, "CREATE TABLE known (name text PRIMARY KEY)")
+    await run_sql(inbox, "INSERT INTO known VALUES ('row created 1'), ('row created 3')")
+    deferred = "name text REFERENCES known (name) DEFERRABLE INITIALLY DEFERRED"
+    await run_sql(inbox, f"CREATE TABLE effect ({deferred})")
+    receiver = receiver_at(inbox, clock, tries=1)
+
+    @receiver.on()
+    async def handle(event: ReceivedEvent, transaction: Any) -> None:
+        done = effects_in(transaction, event)
+        if done is not None:
+            await done
+
+    async with receiver:
+        await receiver.receive(callback("n", *map(row_event, (1, 2, 3))))
+        await work_off(receiver)
+        assert [letter.event.id for letter in await receiver.dead_letters()] == [2]
+    rows = await run_sql(inbox, "SELECT name FROM effect ORDER BY name")
+    assert rows == [("row created 1",), ("row created 3",)]
+
+
 async def test_one_process_works_an_inbox_off_and_another_takes_over_when_it_dies(
     inbox: str, clock: ManualClock
 ) -> None:

@@ -90,4 +90,4 @@ async def test_a_handler_that_is_killed_is_run_again_and_its_effects_happen_once
     assert sorted(effects(path)) == list(range(count))
     plainly = [int(row) for row in path.with_suffix(".log").read_text().split()]
     assert set(plainly) == set(range(count))
-    assert count <= len(plainly) <= count + len(KILLED_AFTER)
+    assert max(collections.Counter(plainly).values()) <= 1 + len(KILLED_AFTER)

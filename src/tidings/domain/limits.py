@@ -204,6 +204,11 @@ OPEN_NOTIFICATIONS = 100
 """Notifications that are taken apart in one round of a receiver's worker."""
 DUE_ITEMS = 100
 """Events that are looked up in one round of a receiver's worker."""
+HANDLED_SECONDS = 0.05
+"""Events that are handled within it are settled in one commit: what a crash repeats of plain
+handlers, and how long others can't write to SQLite."""
+HANDLED_BYTES = 8 * MEBIBYTE
+"""Of the notifications whose events are handled together; one is always taken."""
 FORGET_ROWS = 500
 """Ids that are forgotten in one statement."""
 FORGET_SECONDS = 60.0
@@ -419,6 +424,9 @@ DAY_LOCK_MS = 200
 """How long attaching and detaching wait for a lock: publishes that come meanwhile wait behind."""
 DAY_TRIES = 5
 """Tries to attach one day in one go."""
+SNAPSHOT_SECONDS = 60.0
+"""How long a snapshot may be held on the primary (G2): hot rows that were replaced since then pile
+up behind it."""
 MIGRATION_SECONDS = 3_600.0
 """For one statement of a migration."""
 

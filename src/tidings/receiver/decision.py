@@ -21,7 +21,7 @@ from tidings.domain.challenge import (
     challenge_answer,
     is_answerable,
 )
-from tidings.domain.instants import parse_instant, to_milliseconds
+from tidings.domain.instants import parse_instant
 from tidings.domain.json_text import check_json_text
 from tidings.errors import RequestError, SignatureMismatchError
 from tidings.receiver.notification import Notification
@@ -38,7 +38,8 @@ UNAVAILABLE: Final = refusal(
 """Not kept: the sender has to send it again."""
 SLOW: Final = refusal(HTTPStatus.REQUEST_TIMEOUT, "The body didn't come in time.")
 
-_TIME_BYTES: Final = 8
+_IDENTITY_BYTES: Final = 20
+"""Of a SHA-256: an index of millions is the smaller, and nobody finds two that are alike."""
 _CHALLENGE: Final = CHALLENGE_HEADER.lower()
 _RESPONSE: Final = RESPONSE_HEADER
 _CALLBACK_SIGNATURE: Final = signing.CALLBACK_SIGNATURE.lower()
@@ -76,6 +77,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What an endpoint goes by. `secrets` is None where its senders sign nothing."""
 
     secrets: Secrets | None
+    name: str = ""
+    """Of the receiver: what others that share its inbox had is no repetition for it."""
     tolerance: timedelta = signing.DEFAULT_TOLERANCE
     """How far a `webhook-timestamp` may lie from the clock."""
     remembered: timedelta = timedelta(days=limits.RECEIVED_ID_DAYS)
@@ -152,12 +155,10 @@ def _notification(
     # a callback's, `webhook-id` says nothing.
     named = request.headers.get(_PING_ID, "") if scheme != _CALLBACK_SIGNATURE else ""
     if named:
-        identity: bytes | None = hashlib.sha256(
-            b"message " + named.encode(errors="replace")
-        ).digest()
+        identity: bytes | None = _digest(rules, "message", named.encode(errors="replace"))
         message_id = named
     else:
-        identity = _identity(envelope, body, signed=scheme is not None)
+        identity = _identity(rules, envelope, body, signed=scheme is not None)
         message_id = envelope.nonce if isinstance(envelope.nonce, str) else ""
     return Notification(
         identity=identity,
@@ -168,26 +169,18 @@ def _notification(
     )
 
 
-def _identity(envelope: _Envelope, body: bytes, *, signed: bool) -> bytes | None:
+def _identity(rules: Rules, envelope: _Envelope, body: bytes, *, signed: bool) -> bytes | None:
     """Return what a repetition has in common; None for what may look alike and yet be news."""
     if envelope.nonce is not None:
-        named = msgspec.json.encode(("callback", envelope.webhookId, envelope.nonce))
-        return _time_of(envelope) + hashlib.sha256(named).digest()[_TIME_BYTES:]
+        return _digest(rules, "callback", envelope.webhookId, envelope.nonce)
     if signed or envelope.events is not _ABSENT or envelope.newWebhookStatus is not _ABSENT:
-        return hashlib.sha256(body).digest()
+        return _digest(rules, "body", hashlib.sha256(body).hexdigest())
     return None
 
 
-def _time_of(envelope: _Envelope) -> bytes:
-    """Return a callback's own time, which a repetition has too: it keeps an index in order.
-
-    Scattered identities would touch a page of the index each, and a commit writes every page.
-    """
-    try:
-        built_ms = to_milliseconds(parse_instant(envelope.timestamp))
-    except (ValueError, TypeError):
-        built_ms = 0
-    return built_ms.to_bytes(_TIME_BYTES)
+def _digest(rules: Rules, kind: str, *named: object) -> bytes:
+    text = msgspec.json.encode((rules.name, kind, *named))
+    return hashlib.sha256(text).digest()[:_IDENTITY_BYTES]
 
 
 def _is_stale(timestamp: object, rules: Rules, now: datetime) -> bool:

@@ -57,13 +57,27 @@ def is_new(notification: Notification, unseen: set[bytes]) -> bool:
     return False
 
 
+class Turn(Protocol):
+    """A transaction that some handlers share."""
+
+    connection: Any
+    """What a handler does with it happens with the settling of its item, or not at all."""
+
+    def attempt(self, item: Item, now_ms: int) -> AbstractAsyncContextManager[None]:
+        """Let one handler use the connection; settle its item when the block ends.
+
+        Where the block raises, what it did is undone, and nothing else. Raises EffectsRefused
+        where the whole turn can't go on.
+        """
+
+
 class Inbox(Protocol):
     """Raises StorageUnavailable where it can't be read or written now, StorageFault where it
     never will, ClaimLost where a claim has ended.
     """
 
     sync_transactions: bool
-    """Whether a plain function can use the transaction that `attempt` hands out."""
+    """Whether a plain function can use the connection of a turn."""
 
     async def open(self) -> None:
         """Connect, and make the tables where they are missing."""
@@ -98,15 +112,15 @@ class Inbox(Protocol):
     async def contents(self, notification: int) -> Kept:
         """Return a notification that has items."""
 
-    def attempt(self, claim: Claim, item: Item, now_ms: int) -> AbstractAsyncContextManager[Any]:
-        """Yield a connection in a transaction in which the item is settled too.
+    def together(self, claim: Claim) -> AbstractAsyncContextManager[Turn]:
+        """Begin a transaction for some handlers; commit it when the block ends, undo it when that
+        raises. Nothing else may be asked of the inbox meanwhile.
 
-        Committed when the block ends, undone when it raises. Raises EffectsRefused where the
-        database doesn't commit what the block did.
+        Raises EffectsRefused where the database doesn't commit what the handlers did.
         """
 
-    async def settle(self, claim: Claim, item: Item, now_ms: int) -> None:
-        """Drop an item that was handled; the next of its object is due."""
+    async def settle(self, claim: Claim, items: Sequence[Item], now_ms: int) -> None:
+        """Drop items that were handled; the next of each object is due."""
 
     async def postpone(self, claim: Claim, item: Item, due_ms: int) -> None:
         """Count a try that failed, and say when the next is due."""

@@ -13,7 +13,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """A request that is to be kept: verified, and JSON."""
 
     identity: bytes | None
-    """32 bytes, the same whenever the sender repeats itself; None where it can't be known, which
+    """20 bytes, the same whenever the sender repeats itself; None where it can't be known, which
     is so for pings that nobody signs."""
     message_id: bytes
     """The sender's own name for it: a callback's nonce, a message's `webhook-id`; or empty."""

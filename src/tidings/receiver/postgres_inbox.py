@@ -11,7 +11,7 @@ import asyncpg
 from tidings.domain.instants import from_milliseconds, to_milliseconds
 from tidings.domain.limits import KEEP_SECONDS
 from tidings.errors import StorageClosed, StorageFault, StorageUnavailable
-from tidings.receiver.inbox import Claim, ClaimLost, DeadItem, EffectsRefused, Held, is_new
+from tidings.receiver.inbox import Claim, ClaimLost, DeadItem, EffectsRefused, Held, Turn, is_new
 from tidings.receiver.notification import Item, ItemKind, Kept, Notification, Part
 from tidings.sql_files import queries_of
 
@@ -67,7 +67,6 @@ class PostgresInbox:
         async with self._transaction() as db:
             found = await db.fetch(
                 _SQL["remember"],
-                receiver,
                 [one.identity for one in named],
                 [to_milliseconds(one.received_at) for one in named],
             )
@@ -135,19 +134,19 @@ class PostgresInbox:
             return _kept(await db.fetchrow(_SQL["contents"], notification))
 
     @asynccontextmanager
-    async def attempt(self, claim: Claim, item: Item, now_ms: int) -> AsyncIterator[Any]:
+    async def together(self, claim: Claim) -> AsyncIterator[Turn]:
         """Hand out a connection of its own."""
         try:
             async with self._transaction() as db:
-                yield db
-                await self._settled(db, claim, item, now_ms)
+                yield _PostgresTurn(db, claim)
         except _Refused as error:
-            raise EffectsRefused(f"the database refused what the handler did: {error}") from error
+            raise EffectsRefused(f"the database refused what a handler did: {error}") from error
 
-    async def settle(self, claim: Claim, item: Item, now_ms: int) -> None:
-        """Drop an item that was handled."""
-        async with self._transaction() as db:
-            await self._settled(db, claim, item, now_ms)
+    async def settle(self, claim: Claim, items: Sequence[Item], now_ms: int) -> None:
+        """Drop items that were handled."""
+        async with self._claimed(claim) as db:
+            for item in items:
+                await _settle(db, claim, item, now_ms)
 
     async def postpone(self, claim: Claim, item: Item, due_ms: int) -> None:
         """Count a try that failed."""
@@ -200,13 +199,6 @@ class PostgresInbox:
                 await db.execute(_SQL["forget"], old[-1], before_ms)
         return len(old)
 
-    async def _settled(self, db: Connection, claim: Claim, item: Item, now_ms: int) -> None:
-        await _check(db, claim)
-        if await db.fetchval(_SQL["drop_item"], item.number) is None:
-            raise ClaimLost("this event was handled already")
-        await db.execute(_SQL["release_next"], claim.receiver, item.object_key, now_ms)
-        await db.execute(_SQL["drop_finished"], item.notification)
-
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Connection]:
         if self._pool is None:
@@ -220,6 +212,30 @@ class PostgresInbox:
         async with self._transaction() as db:
             await _check(db, claim)
             yield db
+
+
+class _PostgresTurn:
+    """Implements Turn."""
+
+    def __init__(self, connection: Connection, claim: Claim) -> None:
+        self.connection = connection
+        self._claim = claim
+
+    @asynccontextmanager
+    async def attempt(self, item: Item, now_ms: int) -> AsyncIterator[None]:
+        """Let one handler use the connection, in a savepoint."""
+        with _ours():
+            async with self.connection.transaction():
+                yield
+                await _check(self.connection, self._claim)
+                await _settle(self.connection, self._claim, item, now_ms)
+
+
+async def _settle(db: Connection, claim: Claim, item: Item, now_ms: int) -> None:
+    if await db.fetchval(_SQL["drop_item"], item.number) is None:
+        raise ClaimLost("this event was handled already")
+    await db.execute(_SQL["release_next"], claim.receiver, item.object_key, now_ms)
+    await db.execute(_SQL["drop_finished"], item.notification)
 
 
 async def _check(db: Connection, claim: Claim) -> None:

@@ -4,10 +4,8 @@
 -- What came before: one row an identity, in the order in which they came.
 CREATE TABLE IF NOT EXISTS tidings_seen (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  receiver text NOT NULL,
-  identity bytea NOT NULL,
-  seen_ms bigint NOT NULL,
-  UNIQUE (receiver, identity)
+  identity bytea NOT NULL UNIQUE,
+  seen_ms bigint NOT NULL
 );
 
 -- name: create_notification
@@ -74,9 +72,9 @@ CREATE TABLE IF NOT EXISTS tidings_claim (
 
 -- name: remember
 -- Remember identities, sorted, so that no two processes wait for each other; return the new ones.
-INSERT INTO tidings_seen (receiver, identity, seen_ms)
-SELECT $1, given.identity, given.seen_ms
-FROM unnest($2::bytea[], $3::bigint[]) AS given (identity, seen_ms)
+INSERT INTO tidings_seen (identity, seen_ms)
+SELECT given.identity, given.seen_ms
+FROM unnest($1::bytea[], $2::bigint[]) AS given (identity, seen_ms)
 ORDER BY given.identity
 ON CONFLICT DO NOTHING
 RETURNING identity;

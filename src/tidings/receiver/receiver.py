@@ -8,6 +8,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+import msgspec
+
 from tidings.clock import SystemClock
 from tidings.domain import limits, signing
 from tidings.domain.instants import from_milliseconds, to_milliseconds
@@ -76,7 +78,7 @@ class Receiver:
         self.name = name
         self.max_body_bytes = max_body_bytes
         self._rules = Rules(
-            secrets=sorted_secrets(secrets), tolerance=tolerance, remembered=remember
+            secrets=sorted_secrets(secrets), name=name, tolerance=tolerance, remembered=remember
         )
         self._own = inbox if isinstance(inbox, OwnTransaction) else None
         self._inbox = None if isinstance(inbox, OwnTransaction) else inbox_at(inbox)
@@ -122,11 +124,7 @@ class Receiver:
 
     def rotate(self, secrets: str | Sequence[str] | None) -> None:
         """Verify by these secrets from now on. Raises ConfigurationError."""
-        self._rules = Rules(
-            secrets=sorted_secrets(secrets),
-            tolerance=self._rules.tolerance,
-            remembered=self._rules.remembered,
-        )
+        self._rules = msgspec.structs.replace(self._rules, secrets=sorted_secrets(secrets))
 
     # Receiving.
 

@@ -106,7 +106,7 @@ class Desk:
                 self._writing.release()
 
     def lend(self) -> sqlite3.Connection:
-        """Begin, and return the connection for someone who can't end the transaction."""
+        """Begin, and return the connection for those who can't end the transaction."""
         self.begin()
         self._lent = True
         connection = self._connected()
@@ -119,10 +119,33 @@ class Desk:
             self._connection.set_authorizer(None)
         self._lent = False
 
-    def check_transaction(self) -> None:
+    def begin_one(self) -> None:
+        """Begin what can be undone alone."""
+        self._check_transaction()
+        self.run(lambda db: db.execute(SQL["begin_one"]))
+
+    def keep_one(self, settle: Callable[[sqlite3.Connection], None]) -> None:
+        """Let it stand, with its settling."""
+        self._check_transaction()
+        self.run(settle)
+        self.run(lambda db: db.execute(SQL["keep_one"]))
+
+    def undo_one(self) -> None:
+        """Undo it, where there is still something to undo."""
+        if self._connected().in_transaction:
+            self.run(lambda db: db.execute(SQL["undo_one"]))
+            self.run(lambda db: db.execute(SQL["keep_one"]))
+
+    def finish(self) -> None:
+        """Commit what was lent."""
+        self.take_back()
+        self._check_transaction()
+        self.commit()
+
+    def _check_transaction(self) -> None:
         """Raise EffectsRefused where the transaction is over already: a trigger may undo it all."""
         if not self._connected().in_transaction:
-            raise EffectsRefused("the handler's statements undid the inbox's transaction")
+            raise EffectsRefused("a handler's statements undid the inbox's transaction")
 
     def disconnect(self) -> None:
         """Close the connection."""
@@ -136,6 +159,8 @@ class Desk:
                 self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             self._connection.execute("PRAGMA synchronous = FULL")
+            # Handlers can't say so: within a transaction it has no effect.
+            self._connection.execute("PRAGMA foreign_keys = ON")
             if self._connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 self._connection.execute("PRAGMA journal_mode = TRUNCATE")
         return self._connection

@@ -13,11 +13,12 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from functools import partial
+from typing import Concatenate, ParamSpec, TypeVar
 
 from tidings.errors import StorageClosed
 from tidings.receiver import sqlite_rows as rows
-from tidings.receiver.inbox import Claim, DeadItem, Held
+from tidings.receiver.inbox import Claim, DeadItem, Held, Turn
 from tidings.receiver.notification import Item, Kept, Notification, Part
 from tidings.receiver.sqlite_desk import Desk
 
@@ -92,22 +93,19 @@ class SqliteInbox:
         return await self._write(rows.contents, notification)
 
     @asynccontextmanager
-    async def attempt(self, claim: Claim, item: Item, now_ms: int) -> AsyncIterator[Any]:
-        """Hand the working connection out, in a transaction that its user can't end."""
+    async def together(self, claim: Claim) -> AsyncIterator[Turn]:
+        """Hand the working connection out, in a transaction that its users can't end."""
         async with self._turn:
             desk = _opened(self._working)
             try:
-                yield await desk.call(Desk.lend)
-                await desk.call(Desk.take_back)
-                await desk.call(Desk.check_transaction)
-                await desk.call(Desk.run, rows.settle, claim, item, now_ms)
-                await desk.call(Desk.commit)
+                yield _SqliteTurn(desk, claim, await desk.call(Desk.lend))
+                await desk.call(Desk.finish)
             finally:
                 await desk.call(Desk.leave)
 
-    async def settle(self, claim: Claim, item: Item, now_ms: int) -> None:
-        """Drop an item that was handled."""
-        await self._write(rows.settle, claim, item, now_ms)
+    async def settle(self, claim: Claim, items: Sequence[Item], now_ms: int) -> None:
+        """Drop items that were handled."""
+        await self._write(rows.settle, claim, items, now_ms)
 
     async def postpone(self, claim: Claim, item: Item, due_ms: int) -> None:
         """Count a try that failed."""
@@ -141,6 +139,27 @@ class SqliteInbox:
     ) -> T:
         async with self._turn:
             return await _opened(self._working).write(call, *args, **kwargs)
+
+
+class _SqliteTurn:
+    """Implements Turn."""
+
+    def __init__(self, desk: Desk, claim: Claim, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._desk = desk
+        self._claim = claim
+
+    @asynccontextmanager
+    async def attempt(self, item: Item, now_ms: int) -> AsyncIterator[None]:
+        """Let one handler use the connection, in a savepoint."""
+        await self._desk.call(Desk.begin_one)
+        try:
+            yield
+            settle = partial(rows.settle, claim=self._claim, items=(item,), now_ms=now_ms)
+            await self._desk.call(Desk.keep_one, settle)
+        except BaseException:
+            await self._desk.call(Desk.undo_one)
+            raise
 
 
 def _opened(desk: Desk | None) -> Desk:

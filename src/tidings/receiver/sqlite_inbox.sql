@@ -4,10 +4,8 @@
 -- What came before: one row an identity, in the order in which they came.
 CREATE TABLE IF NOT EXISTS tidings_seen (
   number INTEGER PRIMARY KEY,
-  receiver TEXT NOT NULL,
-  identity BLOB NOT NULL,
-  seen_ms INTEGER NOT NULL,
-  UNIQUE (receiver, identity)
+  identity BLOB NOT NULL UNIQUE,
+  seen_ms INTEGER NOT NULL
 );
 
 -- name: create_notification
@@ -84,6 +82,18 @@ COMMIT;
 -- Undo it.
 ROLLBACK;
 
+-- name: begin_one
+-- What one handler does can be undone alone.
+SAVEPOINT tidings_event;
+
+-- name: keep_one
+-- It stands, if the transaction does.
+RELEASE tidings_event;
+
+-- name: undo_one
+-- It is undone; keep_one has to follow.
+ROLLBACK TO tidings_event;
+
 -- name: last_seen
 -- Behind which new identities stand.
 SELECT coalesce(max(number), 0) FROM tidings_seen;
@@ -94,7 +104,7 @@ SELECT identity FROM tidings_seen WHERE number > ?;
 
 -- name: remember
 -- Remember an identity; no row is changed where it was seen before.
-INSERT INTO tidings_seen (receiver, identity, seen_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
+INSERT INTO tidings_seen (identity, seen_ms) VALUES (?, ?) ON CONFLICT DO NOTHING;
 
 -- name: keep
 -- Keep a notification as it came.

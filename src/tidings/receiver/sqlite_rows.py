@@ -29,7 +29,7 @@ def keep(
     """Keep what wasn't seen before; say of each whether it is new."""
     named = [one for one in notifications if one.identity is not None]
     last: int = db.execute(SQL["last_seen"]).fetchone()[0]
-    rows = [(receiver, one.identity, to_milliseconds(one.received_at)) for one in named]
+    rows = [(one.identity, to_milliseconds(one.received_at)) for one in named]
     if _REMEMBER.insert(db, rows) == len(named):
         results = [True] * len(notifications)
     else:
@@ -85,12 +85,14 @@ def unpack(
     db.execute(SQL["drop_finished"], {"notification": kept.number})
 
 
-def settle(db: sqlite3.Connection, claim: Claim, item: Item, now_ms: int) -> None:
-    """Drop an item that was handled."""
+def settle(db: sqlite3.Connection, claim: Claim, items: Sequence[Item], now_ms: int) -> None:
+    """Drop items that were handled."""
     check(db, claim)
-    if not db.execute(SQL["drop_item"], (item.number,)).rowcount:
-        raise ClaimLost("this event was handled already")
-    _leave(db, claim.receiver, item.object_key, item.notification, now_ms)
+    for item in items:
+        if not db.execute(SQL["drop_item"], (item.number,)).rowcount:
+            raise ClaimLost("this event was handled already")
+        _release_next(db, claim.receiver, item.object_key, now_ms)
+        db.execute(SQL["drop_finished"], {"notification": item.notification})
 
 
 def postpone(db: sqlite3.Connection, claim: Claim, item: Item, due_ms: int) -> None:
@@ -206,13 +208,6 @@ def item_of(row: Sequence[Any]) -> Item:
 def dead_of(row: Sequence[Any]) -> DeadItem:
     """Return a dead item's row."""
     return DeadItem(item=item_of(row[:6]), dead_at_ms=row[6], error=row[7])
-
-
-def _leave(
-    db: sqlite3.Connection, receiver: str, object_key: bytes, notification: int, now_ms: int
-) -> None:
-    _release_next(db, receiver, object_key, now_ms)
-    db.execute(SQL["drop_finished"], {"notification": notification})
 
 
 def _release_next(db: sqlite3.Connection, receiver: str, object_key: bytes, now_ms: int) -> None:

@@ -21,14 +21,13 @@ from tidings.domain.instants import to_milliseconds
 from tidings.errors import TidingsError
 from tidings.receiver.clock import Clock
 from tidings.receiver.hooks import Called, GiveUp, Hooks
-from tidings.receiver.inbox import Claim, ClaimLost, EffectsRefused, Inbox
+from tidings.receiver.inbox import Claim, ClaimLost, EffectsRefused, Inbox, Turn
 from tidings.receiver.notification import Item, Part, ReceivedEvent
 from tidings.receiver.reading import Contents, names_agent
 
 LOG: Final = logging.getLogger("tidings.receiver")
 """Lines name events by their numbers and errors by their types: nothing that a sender wrote."""
 _JITTER: Final = 0.1
-_CONTENTS_KEPT: Final = 8
 _LEASE_MS: Final = round(limits.HANDLER_LEASE_SECONDS * 1000)
 _RENEW_MS: Final = _LEASE_MS // 3
 _HOLDER_BYTES: Final = 8
@@ -176,16 +175,15 @@ class Worker:
 
     async def _handle_all(self, claim: Claim, items: Sequence[Item]) -> None:
         """Handle items of as many objects, `at_once` of them side by side."""
+        if self._manners.at_once == 1:
+            await self._handle(claim, items)
+            return
         free = asyncio.Semaphore(self._manners.at_once)
 
         async def handle(item: Item) -> None:
             async with free:
-                await self._handle(claim, item)
+                await self._handle(claim, [item])
 
-        if self._manners.at_once == 1:
-            for item in items:
-                await self._handle(claim, item)
-            return
         running = [asyncio.create_task(handle(item)) for item in items]
         try:
             await asyncio.gather(*running)
@@ -194,58 +192,106 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _handle(self, claim: Claim, item: Item) -> None:
-        event = (await self._contents_of(item)).event(item, item.tries)
-        hook = self._hooks.find(event)
-        if hook is None:  # it was wanted when it came
-            await self._inbox.settle(claim, item, self._now_ms())
-            return
-        failure = await self._call(hook, event, claim, item)
-        if failure is None:
-            return
-        LOG.warning(
-            "handler failed: item %d, try %d, %s",
-            item.number,
-            item.tries + 1,
-            type(failure).__name__,
-        )
-        if isinstance(failure, GiveUp) or item.tries + 1 >= self._manners.tries:
+    async def _handle(self, claim: Claim, items: Sequence[Item]) -> None:
+        """Handle items one after the other, neighbours of one sort in one commit."""
+        done = 0
+        while done < len(items):
+            calls = await self._next_calls(items[done:])
+            if calls[0].in_transaction:
+                done += await self._call_in_transaction(claim, calls)
+            else:
+                await self._call_plainly(claim, calls)
+                done += len(calls)
+
+    async def _next_calls(self, items: Sequence[Item]) -> list[_Call]:
+        """Return the calls for the first items, as many as are of one sort and fit into memory."""
+        calls: list[_Call] = []
+        held: dict[int, int] = {}
+        for item in items:
+            contents = await self._contents_of(item)
+            event = contents.event(item, item.tries)
+            call = _Call(item, event, self._hooks.find(event))
+            held[item.notification] = len(contents.kept.body)
+            if calls and (
+                call.in_transaction != calls[0].in_transaction
+                or sum(held.values()) > limits.HANDLED_BYTES
+            ):
+                break
+            calls.append(call)
+        return calls
+
+    async def _call_plainly(self, claim: Claim, calls: Sequence[_Call]) -> None:
+        """Call handlers, and settle what they have done now and then."""
+        done: list[Item] = []
+        settle_at = self._clock.monotonic() + limits.HANDLED_SECONDS
+        try:
+            for call in calls:
+                failure = await call.made()
+                if failure is None:
+                    done.append(call.item)
+                else:
+                    await self._failed(claim, call.item, failure)
+                if self._clock.monotonic() >= settle_at:
+                    settled, done = done, []
+                    await self._inbox.settle(claim, settled, self._now_ms())
+                    settle_at = self._clock.monotonic() + limits.HANDLED_SECONDS
+        finally:  # also where the worker is being stopped
+            if done:
+                await self._inbox.settle(claim, done, self._now_ms())
+
+    async def _call_in_transaction(self, claim: Claim, calls: Sequence[_Call]) -> int:
+        """Call handlers in one transaction, for as long as it may take; return how many."""
+        failures: list[tuple[Item, Exception]] = []
+        begun = 0
+        try:
+            async with self._inbox.together(claim) as turn:
+                ends_at = self._clock.monotonic() + limits.HANDLED_SECONDS
+                for call in calls:
+                    begun += 1
+                    failure = await self._attempted(turn, call)
+                    if failure is not None:
+                        failures.append((call.item, failure))
+                    if self._clock.monotonic() >= ends_at:
+                        break
+        except EffectsRefused as error:
+            if begun > 1:  # whose effects they were shows when each is alone
+                for call in calls[:begun]:
+                    await self._call_in_transaction(claim, [call])
+                return begun
+            failures = [(calls[0].item, error)]
+        for item, failure in failures:
+            await self._failed(claim, item, failure)
+        return max(begun, 1)
+
+    async def _attempted(self, turn: Turn, call: _Call) -> Exception | None:
+        try:
+            async with turn.attempt(call.item, self._now_ms()):
+                failure = await call.made(turn.connection)
+                if failure is not None:
+                    raise _Failed(failure)
+        except _Failed as failed:
+            return failed.error
+        return None
+
+    async def _failed(self, claim: Claim, item: Item, failure: Exception) -> None:
+        """Say when an item is tried again, or give it up."""
+        tries, kind = item.tries + 1, type(failure).__name__
+        LOG.warning("handler failed: item %d, try %d, %s", item.number, tries, kind)
+        if isinstance(failure, GiveUp) or tries >= self._manners.tries:
             LOG.error("event given up: item %d", item.number)
             await self._inbox.bury(claim, item, self._now_ms(), _told(failure))
         else:
-            wait_ms = round(wait_before(item.tries + 1, self._clock.draw()) * 1000)
+            wait_ms = round(wait_before(tries, self._clock.draw()) * 1000)
             await self._inbox.postpone(claim, item, self._now_ms() + wait_ms)
-
-    async def _call(
-        self, hook: Called, event: ReceivedEvent, claim: Claim, item: Item
-    ) -> Exception | None:
-        """Call a handler and settle the item; return what the handler raised instead."""
-        if not hook.in_transaction:
-            try:
-                await hook(event)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
-                return error
-            await self._inbox.settle(claim, item, self._now_ms())
-            return None
-        try:
-            async with self._inbox.attempt(claim, item, self._now_ms()) as transaction:
-                try:
-                    await hook(event, transaction)
-                except Exception as error:
-                    raise _Failed(error) from error
-        except _Failed as failed:
-            return failed.error
-        except EffectsRefused as error:
-            return error
-        return None
 
     async def _contents_of(self, item: Item) -> Contents:
         found = self._contents.get(item.notification)
         if found is None:
             found = Contents(await self._inbox.contents(item.notification))
-            while len(self._contents) >= _CONTENTS_KEPT:
-                del self._contents[next(iter(self._contents))]
             self._contents[item.notification] = found
+            held = sum(len(contents.kept.body) for contents in self._contents.values())
+            while held > limits.HANDLED_BYTES and len(self._contents) > 1:
+                held -= len(self._contents.pop(next(iter(self._contents))).kept.body)
         return found
 
     async def _forget(self) -> None:
@@ -256,6 +302,29 @@ class Worker:
         forgotten = await self._inbox.forget(before_ms, limits.FORGET_ROWS)
         if forgotten < limits.FORGET_ROWS:
             self._forget_at_ms = now_ms + round(limits.FORGET_SECONDS * 1000)
+
+
+class _Call(msgspec.Struct, frozen=True):
+    """An item with the event that it is, and the handler that wants it, if one still does."""
+
+    item: Item
+    event: ReceivedEvent
+    hook: Called | None
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether its handler takes the transaction."""
+        return self.hook is not None and self.hook.in_transaction
+
+    async def made(self, *more: object) -> Exception | None:
+        """Call the handler; return what it raised."""
+        if self.hook is None:
+            return None
+        try:
+            await self.hook(self.event, *more)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+            return error
+        return None
 
 
 class _Failed(Exception):
