@@ -243,7 +243,7 @@ _paths = st.text(st.characters(exclude_categories=["Cs"])).map(
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -116,10 +116,11 @@ class CallbackLogContract(StorageSetting):
     ) -> None:
         names = [str(number) for number in range(300)]
         last = await published(storage, *(entry(n, application="1", body=WHOLE) for n in names))
-        for limits in ({"limit": 7}, {"max_bytes": 12_345}):
+        for limit, max_bytes in ((7, 1 << 20), (1_000, 12_345)):
             after, seen = 0, []
             while after < last:
-                found = await storage.log.read_callback(query(last, after=after, **limits))
+                wish = query(last, after=after, limit=limit, max_bytes=max_bytes)
+                found = await storage.log.read_callback(wish)
                 assert found.end > after
                 seen += subjects(found)
                 after = found.end
