@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import tempfile
 import traceback
+from functools import partial
 from pathlib import Path
 
-import structlog
-
 from tests.simulation.loop import run
-from tests.simulation.month import DAYS, Month, play
+from tests.simulation.month import DAYS, Month, Script, play
 from tests.simulation.server import IN_MEMORY, Server
 from tidings.clock import SystemClock
 
 
-def simulate(seed: int, days: int = DAYS) -> Month:
-    """Play one seed's month on a database in memory. Raises Violation where an invariant breaks."""
+def simulate(seed: int, days: int = DAYS, script: Script | None = None) -> Month:
+    """Play one seed's month, or a script, on a database in memory.
+
+    Raises Violation where an invariant breaks.
+    """
 
     async def main() -> Month:
-        return await play(await Server.open_seeded(Path(folder) / "tidings.db", seed), seed, days)
+        server = await Server.open_seeded(Path(folder) / "tidings.db", seed)
+        return await play(server, seed, script or partial(Month.play, days=days))
 
     in_memory = str(IN_MEMORY) if IN_MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="tidings-", dir=in_memory) as folder:
@@ -51,7 +53,6 @@ def _main() -> int:
     arguments.add_argument("--seed", type=int, help="play this one alone")
     arguments.add_argument("--seeds", type=int, default=10, help="play so many, from 0 on")
     wish = arguments.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     seeds = range(wish.seeds) if wish.seed is None else [wish.seed]
     failed = [seed for seed in seeds if not _report(seed)]
     _say(f"{len(seeds) - len(failed)} of {len(seeds)} seeds held")

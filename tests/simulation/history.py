@@ -15,6 +15,7 @@ from operator import attrgetter
 import msgspec
 
 from tests.simulation.endpoints import Sent
+from tidings.domain import limits
 from tidings.domain.filter import ApplicationFilter, Revision
 from tidings.domain.lifecycle import NOTIFIED, Stage
 
@@ -28,6 +29,8 @@ class Change(msgspec.Struct, frozen=True):
     application: str
     changed: tuple[str, ...] | None
     answered_at: datetime
+    noted_at: float
+    trouble: float
 
 
 class PageSeen(msgspec.Struct, frozen=True):
@@ -38,6 +41,18 @@ class PageSeen(msgspec.Struct, frozen=True):
     positions: tuple[int, ...]
     events_expired: bool
     at: datetime
+
+
+class Read(msgspec.Struct, frozen=True):
+    """When a client read a page, and what that said of how far it has come."""
+
+    at: float
+    comes_on: bool
+    """Whether it got farther than ever before."""
+    has_more: bool
+    walks: bool
+    """Whether the request carried the token of the page before."""
+    trouble: float
 
 
 class Attempted(msgspec.Struct):
@@ -53,6 +68,19 @@ class Attempted(msgspec.Struct):
     began: float
     trouble: float
     ended: float | None = None
+
+    @property
+    def took(self) -> bool | None:
+        """Whether its endpoint took it; None where nobody knows: under way, or aborted."""
+        outcome = self.sent.outcome
+        if outcome is None or self.ended is None:
+            return None
+        return outcome.error is None and outcome.status is not None and outcome.status < 300
+
+    @property
+    def is_notice(self) -> bool:
+        """Whether it tells of the webhook's end, and of no events."""
+        return "notice" in self.sent.json
 
 
 class Subscriber:
@@ -70,9 +98,8 @@ class Subscriber:
         self.start = 0
         self.revisions: dict[int, Revision] = {}
         self.pages: list[PageSeen] = []
-        self.walk: PageSeen | None = None
-        """What a client without a token was given at the end, all its pages as one."""
         self.attempts: list[Attempted] = []
+        self.reads: list[Read] = []
         self.flying: list[Attempted] = []
         self.extended = 0.0
         """The monotonic time from which its limits count."""
@@ -80,7 +107,15 @@ class Subscriber:
         """The world's trouble by then: see History.trouble."""
         self.astray = 0.0
         """How far clocks had gone astray by then; endless where a lost read may be newer."""
+        self.down = 0.0
+        """The world's downtime by then."""
         self.stage: Stage = Stage.ACTIVE
+        self.staged_at = 0.0
+        self.dying = False
+        """Whether its endpoint fails from now on, until it is given up."""
+        self.read_to = 0
+        """The farthest token that any of its pages had."""
+        self.last_token: int | None = None
         self.asking = asyncio.Lock()
         """Held while a request about it is under way: it may be in either state then."""
         self.token: int | None = None
@@ -88,6 +123,7 @@ class Subscriber:
         """The changes that were published while it was surely not enabled."""
         self.restarted = 0
         """How many of its attempts are from before its owner's last word."""
+        self.restarted_at = 0.0
         self._events: list[Change] = []
         self._judged = 0
         self._judged_by = (0, 0)
@@ -127,11 +163,14 @@ class Subscriber:
         return self._events
 
 
-class KeyUse(msgspec.Struct, frozen=True):
-    """One request of a key to the webhook service, and how it was answered."""
+class KeyUse(msgspec.Struct):
+    """One request of a key to the webhook service, and how it was answered.
+
+    None: it isn't yet, or wasn't counted.
+    """
 
     at: float
-    status: int
+    status: int | None = None
 
 
 class History:
@@ -147,11 +186,31 @@ class History:
         two moments with the same trouble, times are exact to the millisecond."""
         self.astray = 0.0
         """Seconds by which the time of day was set: the part of `trouble` that may hurry time."""
+        self.down = 0.0
+        """Seconds in which the server was down for so long that they are added to every limit."""
+
+    def was_down(self, seconds: float) -> None:
+        """Take note of downtime that has just ended."""
+        self.trouble += seconds + limits.DOWNTIME_SECONDS
+        if seconds > limits.DOWNTIME_SECONDS:
+            self.down += seconds
+
+    def was_set(self, seconds: float) -> None:
+        """Take note that the time of day stepped."""
+        self.trouble += abs(seconds) + limits.DOWNTIME_SECONDS
+        self.astray += abs(seconds)
+
+    def living(self) -> list[Subscriber]:
+        """Return the webhooks that are there, as far as anybody knows."""
+        return [one for one in self.subscribers.values() if one.alive]
 
     def listed(self, subscriber: Subscriber, now: float) -> None:
         """Take note that a webhook's limits count from now on."""
         subscriber.extended = now
         subscriber.trouble, subscriber.astray = self.trouble, self.astray
+        subscriber.down = self.down
+        if subscriber.stage is not Stage.ACTIVE:
+            subscriber.stage, subscriber.staged_at = Stage.ACTIVE, now
 
     def events_of(self, subscriber: Subscriber) -> Sequence[Change]:
         """Return a webhook's events, in order."""

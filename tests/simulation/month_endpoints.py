@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from tests.simulation import invariants
@@ -25,6 +25,11 @@ ANSWERS = (
     SendOutcome(status=None, error="the answer isn't HTTP"),
     SendOutcome(status=None, error="connection refused", unreachable=True),
 )
+DEATHS = (
+    SendOutcome(status=500, error="answered 500"),
+    SendOutcome(status=503, headers={"retry-after": "7200"}, error="answered 503"),
+    SendOutcome(status=None, error="connection refused", unreachable=True),
+)
 
 
 class Endpoints:
@@ -43,7 +48,7 @@ class Endpoints:
 
     async def change(self) -> None:
         """Let an endpoint answer otherwise from now on, at once or after a while."""
-        living = [one for one in self._history.subscribers.values() if one.alive]
+        living = [one for one in self._history.living() if not one.dying]
         if not living:
             return
         subscriber = self._dice.one_of(living)
@@ -53,12 +58,26 @@ class Endpoints:
         else:
             self._server.sender.behave(subscriber.url, self._dice.one_of(ANSWERS))
         if self._dice.chance(0.3):
-            seconds = self._dice.one_of(_SLOW_SECONDS)
-            sleep = self._server.clock.sleep
-            self._server.sender.visits[subscriber.url] = lambda: sleep(seconds)
+            self.drag(subscriber, self._dice.one_of(_SLOW_SECONDS))
+
+    async def die(self) -> None:
+        """Let an endpoint fail until it is given up."""
+        await self.change()
+        living = [one for one in self._history.living() if one.wanted_on]
+        if living and self._dice.chance(0.5):
+            subscriber = self._dice.one_of(living)
+            self.mend(subscriber)
+            subscriber.dying = True
+            self._server.sender.behave(subscriber.url, self._dice.one_of(DEATHS))
+
+    def drag(self, subscriber: Subscriber, seconds: float) -> None:
+        """Let an endpoint take so long for each answer."""
+        sleep = self._server.clock.sleep
+        self._server.sender.visits[subscriber.url] = lambda: sleep(seconds)
 
     def mend(self, subscriber: Subscriber) -> None:
         """Let an endpoint be well."""
+        subscriber.dying = False
         self._server.sender.visits.pop(subscriber.url, None)
         self._server.sender.behave(subscriber.url, OK)
 
@@ -102,7 +121,11 @@ class Endpoints:
         self.judge(invariants.only_while_enabled, attempt)
         self.judge(invariants.listable_first, attempt)
         self.judge(invariants.one_in_flight, subscriber.flying)
+        self.judge(invariants.within_caps, [one for one in self._everybody() if one.flying])
         self.judge(invariants.tenancy, sent.body, strangers)
+
+    def _everybody(self) -> Iterable[Subscriber]:
+        return self._history.subscribers.values()
 
     def _ended(self, sent: Sent) -> None:
         subscriber = self._history.subscribers.get(sent.json["webhookId"])

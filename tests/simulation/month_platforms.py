@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,21 @@ APPLICATIONS = ("people", "orders")
 FIELDS = ("name", "mail", "city")
 _REPEATED_WITHIN = timedelta(hours=limits.IDEMPOTENCY_HOURS - 2)
 """Less two hours, by which clocks may have jumped."""
+VALUES = tuple(
+    (msgspec.Raw(prior), msgspec.Raw(value), differs)
+    for prior, value, differs in (
+        (b"0.1", b"0.10000000000000000001", True),
+        (b"1", b"true", True),
+        (b"9007199254740993", b"9007199254740992", True),
+        (b'"1"', b"1", True),
+        (b"null", b'""', True),
+        (b"[1, 2]", b"[2, 1]", True),
+        (b"1e2", b"100", False),
+        (b'"\\u0041"', b'"A"', False),
+        (b'{"a": 1, "b": 2}', b'{"b": 2.0, "a": 1}', False),
+    )
+)
+"""What a field was, what it is now, and whether that is a change (mechanics L5)."""
 
 
 class Platforms:
@@ -30,35 +46,76 @@ class Platforms:
         self._dice = dice
         self._sent: list[tuple[datetime, str, str, Any, bytes]] = []
         self._burst = False
+        self._keys = 0
+        self.copied = 0.2
+        """So many publishes of one are sent by two or three at once."""
 
     def burst_soon(self) -> None:
         """Let the next publish be a large one."""
         self._burst = True
 
-    def recent(self) -> int:
-        """Return how many keys the engine may still remember: a round of retention late."""
-        kept_from = self._server.clock.now() - timedelta(hours=limits.IDEMPOTENCY_HOURS + 6)
-        return sum(at > kept_from for at, *_ in self._sent)
+    async def publish(
+        self,
+        account: str | None = None,
+        application: str | None = None,
+        count: int | None = None,
+    ) -> None:
+        """Publish a few changes, or a burst; with the same key until it is answered.
 
-    async def publish(self) -> None:
-        """Publish a few changes, or a burst; with the same key until it is answered."""
-        dice, account = self._dice, self._dice.one_of(ACCOUNTS)
-        application = dice.one_of(APPLICATIONS)
+        What isn't given is left to the dice.
+        """
+        dice = self._dice
+        account = account or dice.one_of(ACCOUNTS)
+        application = application or dice.one_of(APPLICATIONS)
         changed = (dice.one_of(FIELDS),) if dice.chance(0.7) else None
         off = [one for one in self._history.subscribers.values() if one.enabled is False]
         burst, self._burst = self._burst or dice.chance(0.05), False
-        count = 300 if burst else 1 + dice.below(4)
+        count = count or (300 if burst else 1 + dice.below(4))
         body = {
             "solution_id": SOLUTION,
             "changes": [_change(application, changed, account, n) for n in range(count)],
         }
-        key = f"publish-{len(self._sent)}"
-        answer = await self._until_answered(account, body, key)
+        key = self._fresh_key()
+        answer = await self._answered(account, body, key)
         self._sent.append((self._server.clock.now(), account, key, body, answer))
         positions = self._note(account, application, changed, answer)
         for subscriber in off:
             if subscriber.enabled is False:
                 subscriber.while_off.update(positions)
+
+    async def touch(self) -> None:
+        """Publish an update of one record, of which a value may be the same as before."""
+        account = self._dice.one_of(ACCOUNTS)
+        prior, value, differs = self._dice.one_of(VALUES)
+        change = {
+            "application_id": APPLICATIONS[0],
+            "record_id": "record-0",
+            "kind": "RECORD_UPDATED",
+            "data": {"name": value},
+            "before": {"name": prior},
+        }
+        body = {"solution_id": SOLUTION, "changes": [change]}
+        key = self._fresh_key()
+        answer = await self._answered(account, body, key)
+        self._sent.append((self._server.clock.now(), account, key, body, answer))
+        accepted = msgspec.json.decode(answer)["accepted"]
+        invariants.kept_what_changed(accepted, changed=differs)
+        if accepted:
+            self._note(account, APPLICATIONS[0], ("name",), answer)
+
+    def _fresh_key(self) -> str:
+        self._keys += 1
+        return f"publish-{self._keys}"
+
+    async def _answered(self, account: str, body: Any, key: str) -> bytes:
+        """Publish; sometimes by several at once, who don't know of each other, with one key."""
+        copies = 2 + self._dice.below(2) if self._dice.chance(self.copied) else 1
+        first, *others = await asyncio.gather(
+            *(self._until_answered(account, body, key) for _ in range(copies))
+        )
+        for other in others:
+            invariants.idempotent(first, other)
+        return first
 
     async def repeat(self) -> None:
         """Send something again that was answered already."""
@@ -86,7 +143,10 @@ class Platforms:
         now = self._server.clock.now()
         changes = self._history.changes.setdefault(account, [])
         positions = range(first, last + 1)
-        changes += [Change(n, application, changed, now) for n in positions]
+        noted_at, trouble = self._server.clock.monotonic(), self._history.trouble
+        changes += [
+            Change(position, application, changed, now, noted_at, trouble) for position in positions
+        ]
         return positions
 
 

@@ -1,105 +1,79 @@
-"""Faults of the kinds that the mechanics warn of, each to be planted into a simulated month."""
+"""The table of planted faults: each with the invariant that it breaks, and where it is brought out.
+
+Not planted, since nothing of them shows in one process, one thread and virtual time: what costs
+time or room and not truth (L6, P5, Q2), a standby (P6), what two processes do to each other (D6,
+Q1), the sender (S1 to S3, and invariant 11), caps that the API refuses by (D8): their own tests
+hold those. D5 is the callbacks', G1 to G3 are PostgreSQL's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
-import pytest
-from msgspec.structs import replace
-
-from tidings.domain.dispatch import Tracked
-from tidings.domain.log_entry import Append, Page, PageQuery, Receipt
-from tidings.domain.webhook import Webhook
-from tidings.engine import owing, pinging
-from tidings.engine.subscriptions import Subscription, Subscriptions
-from tidings.storage.sqlite.change_log import SqliteChangeLog
-from tidings.storage.sqlite.webhook_store import SqliteWebhookStore
-
-Plant = pytest.MonkeyPatch
+from tests.simulation import faults_of_dispatch as dispatch
+from tests.simulation import faults_of_the_log as log
+from tests.simulation import scenes
+from tests.simulation.faults_of_the_log import Plant
+from tests.simulation.month import Script
 
 
-def answered_and_not_appended(plant: Plant) -> None:
-    """L3: a publish that is answered before all of it is in the log."""
-    append = SqliteChangeLog.append
+class Planted(NamedTuple):
+    """A fault, the number of the invariant whose checker bites, and the scene in which it does."""
 
-    async def hasty(self: SqliteChangeLog, wish: Append) -> Receipt:
-        receipt = await append(self, wish)
-        return replace(receipt, last_position=(receipt.last_position or 0) + 1)
-
-    plant.setattr(SqliteChangeLog, "append", hasty)
+    fault: Callable[[Plant], None]
+    invariant: int
+    scene: Script
+    seed: int = 1
 
 
-def _pages(plant: Plant, change: Callable[[Page], Page]) -> None:
-    read_page = SqliteChangeLog.read_page
-
-    async def changed(self: SqliteChangeLog, query: PageQuery) -> Page:
-        return change(await read_page(self, query))
-
-    plant.setattr(SqliteChangeLog, "read_page", changed)
-
-
-def token_of_another_snapshot(plant: Plant) -> None:
-    """P1: rows first and the head after, so that the token knows more than the rows."""
-
-    count = iter(range(10**9))
-
-    def cut(page: Page) -> Page:
-        return replace(page, entries=page.entries[:-1]) if next(count) % 5 == 0 else page
-
-    _pages(plant, cut)
-
-
-def rows_in_another_order(plant: Plant) -> None:
-    """L2: rows that don't come in the order of their commits."""
-    _pages(plant, lambda page: replace(page, entries=page.entries[::-1]))
-
-
-def pinged_while_off(plant: Plant) -> None:
-    """4: nobody looks at the switch, neither when it matches nor when it sends."""
-    current, put = SqliteWebhookStore.current, Subscriptions.put
-
-    async def all_on(
-        self: SqliteWebhookStore, bucket: int, webhook_ids: Sequence[str]
-    ) -> Mapping[str, Webhook]:
-        rows = await current(self, bucket, webhook_ids)
-        return {
-            webhook_id: replace(
-                row, notifications=replace(row.notifications, enabled=True, url="https://x/")
-            )
-            for webhook_id, row in rows.items()
-        }
-
-    def put_on(self: Subscriptions, tracked: Tracked) -> Subscription:
-        return put(self, replace(tracked, enabled=True))
-
-    plant.setattr(SqliteWebhookStore, "current", all_on)
-    plant.setattr(Subscriptions, "put", put_on)
-
-
-def pinged_before_the_commit(plant: Plant) -> None:
-    """5: a ping that tells of what no reader can see yet."""
-    take_off = owing.take_off
-
-    def ahead(*given: Any) -> Any:
-        flight = take_off(*given)
-        flight.covered += 1
-        return flight
-
-    plant.setattr(owing, "take_off", ahead)
-
-
-def one_name_for_more_coverage(plant: Plant) -> None:
-    """D3: receivers drop an id that they have seen, and with it the news."""
-    plant.setattr(pinging, "notification_id", lambda ping: f"{ping.webhook_id}.1")
-
-
-FAULTS: tuple[tuple[Callable[[Plant], None], str, int, int], ...] = (
-    (answered_and_not_appended, "1", 1, 1),
-    (token_of_another_snapshot, "2", 1, 1),
-    (rows_in_another_order, "3", 1, 1),
-    (pinged_while_off, "4", 1, 3),
-    (pinged_before_the_commit, "5", 1, 1),
-    (one_name_for_more_coverage, "6", 3, 1),
+PLANTED = (
+    # The log (mechanics L).
+    Planted(log.salted_buckets, 5, scenes.a_process_that_ends),
+    Planted(log.positions_by_the_clock_alone, 2, scenes.a_clock_that_steps_back),
+    Planted(log.rows_in_another_order, 3, scenes.everyday),
+    Planted(log.answered_and_not_appended, 1, scenes.everyday),
+    Planted(log.failed_and_answered, 2, scenes.commits_that_fail),
+    Planted(log.keys_looked_up_before, 10, scenes.one_key_many_times),
+    Planted(log.keys_in_memory, 10, scenes.one_key_many_times),
+    Planted(log.values_as_python_compares, 1, scenes.values_alike),
+    Planted(log.todays_filter_for_all, 1, scenes.another_filter),
+    Planted(log.hints_over_a_gap, 4, scenes.a_lost_hint),
+    Planted(log.downtime_counts, 8, scenes.days_of_downtime),
+    Planted(log.every_clock_is_believed, 1, scenes.a_clock_that_runs_away),
+    # Pages (mechanics P).
+    Planted(log.token_of_another_snapshot, 2, scenes.everyday),
+    Planted(log.quiet_tokens_of_the_present, 2, scenes.a_clock_that_steps_back),
+    Planted(log.tokens_refused, 2, scenes.a_clock_that_steps_back),
+    Planted(log.begun_by_the_clock, 2, scenes.a_clock_that_steps_back),
+    Planted(log.stepped_without_a_look, 8, scenes.a_listing_in_between),
+    Planted(log.reads_dropped, 8, scenes.a_listing_in_between),
+    # Dispatch (mechanics D).
+    Planted(dispatch.checkpoint_before_the_debts, 4, scenes.a_crash_in_flight),
+    Planted(dispatch.not_matched_while_off, 4, scenes.off_for_a_while),
+    Planted(dispatch.no_follow_up, 4, scenes.a_burst),
+    Planted(dispatch.a_success_pays_all, 8, scenes.news_while_a_debt_is_paid),
+    Planted(dispatch.one_name_for_more_coverage, 6, scenes.everyday),
+    Planted(dispatch.no_pace, 8, scenes.a_quick_platform),
+    Planted(dispatch.no_pace_of_a_key, 8, scenes.a_quick_platform),
+    Planted(dispatch.no_cap_of_a_host, 6, scenes.a_crowd_on_one_host),
+    Planted(dispatch.no_cap_of_an_account, 6, scenes.a_crowd_on_many_hosts),
+    Planted(dispatch.never_given_up, 8, scenes.a_dead_endpoint),
+    Planted(dispatch.retried_too_soon, 8, scenes.a_dead_endpoint),
+    Planted(dispatch.news_begin_the_schedule_anew, 8, scenes.a_dead_endpoint),
+    Planted(dispatch.never_reminded, 8, scenes.a_sleeping_reader),
+    Planted(dispatch.reminded_without_end, 8, scenes.a_sleeping_reader),
+    # Of the invariants themselves.
+    Planted(dispatch.pinged_while_off, 4, scenes.off_for_a_while),
+    Planted(dispatch.pinged_before_the_commit, 5, scenes.everyday),
+    Planted(dispatch.two_in_flight, 6, scenes.news_in_flight),
+    Planted(log.nothing_collected_while_off, 7, scenes.off_and_on_again),
+    Planted(dispatch.a_penalty_of_29_s, 8, scenes.asking_too_often),
+    Planted(dispatch.a_penalty_that_grows, 8, scenes.asking_too_often),
+    Planted(dispatch.nobody_compares_accounts, 9, scenes.prying),
+    Planted(dispatch.values_in_the_log, 9, scenes.everyday),
+    Planted(log.entries_kept, 12, scenes.seventeen_days),
+    Planted(log.attempts_kept, 12, scenes.seventeen_days),
+    Planted(log.keys_kept, 12, scenes.seventeen_days),
+    Planted(dispatch.webhooks_stay_in_memory, 12, scenes.webhooks_that_go),
 )
-"""Each with the invariant that it breaks, and a seed and its days that bring it out."""

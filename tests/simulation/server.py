@@ -181,9 +181,9 @@ class Server(World):
         """Make an API key of this text."""
         await self.storage.keys.create(
             ApiKey(
-                key_id=f"key_{text}",
+                key_id=f"key_{hash_key(text).hex()[:12]}",
                 account=account,
-                name=text,
+                name=f"key {hash_key(text).hex()[:12]}",
                 role=role,
                 key_hash=hash_key(text),
                 created_at=self.clock.now(),
