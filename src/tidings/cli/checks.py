@@ -91,11 +91,16 @@ def check_readers(path: Path) -> Finding:
     return Finding("secrecy", Level.WELL, "No stranger on this machine may read the database.")
 
 
-def check_schema(look: Callable[[], SchemaState], path: Path) -> Finding:
+def check_file(look: Callable[[], SchemaState], path: Path) -> Finding:
     """Whether the file is a database of ours, and of this version."""
     if not path.exists():
         sentence = f"{path} doesn't exist yet: `tidings serve` will make it."
         return Finding("schema", Level.WELL, sentence)
+    return check_schema(look)
+
+
+def check_schema(look: Callable[[], SchemaState]) -> Finding:
+    """Whether a database is ours, and of this version."""
     try:
         state = look()
     except TidingsError as error:
@@ -208,7 +213,7 @@ def examine(
         check_sqlite(apsw.sqlite_lib_version()),
         check_place(path),
         check_readers(path),
-        check_schema(look, path),
+        check_file(look, path),
         check_server(path, locks.read_text() if locks.exists() else ""),
         check_space(shutil.disk_usage(folder).free),
         check_authorities(settings.ca_file or certifi.where()),

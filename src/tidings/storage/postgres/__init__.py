@@ -1,6 +1,14 @@
 """Storage on PostgreSQL: ports.Storage for any number of processes (extra `postgres`)."""
 
+from tidings.storage.postgres.observed import Server, look_at_database
 from tidings.storage.postgres.schema import migrate_database, schema_state_of_database
 from tidings.storage.postgres.storage import PostgresStorage, open_postgres
 
-__all__ = ["PostgresStorage", "migrate_database", "open_postgres", "schema_state_of_database"]
+__all__ = [
+    "PostgresStorage",
+    "Server",
+    "look_at_database",
+    "migrate_database",
+    "open_postgres",
+    "schema_state_of_database",
+]

@@ -26,6 +26,7 @@ from tidings.storage.postgres.days import Days
 from tidings.storage.postgres.dispatch_store import PostgresDispatchStore
 from tidings.storage.postgres.lanes import Lanes
 from tidings.storage.postgres.lifecycle_store import PostgresLifecycleStore
+from tidings.storage.postgres.observed import check_usable, look_at_server
 from tidings.storage.postgres.queries import load_queries
 from tidings.storage.postgres.retention_store import PostgresRetentionStore
 from tidings.storage.postgres.schema import check_current, state_of
@@ -54,6 +55,7 @@ async def open_postgres(
     days = Days(database)
     try:
         async with database.snapshot() as connection:
+            check_usable(await look_at_server(connection))
             check_current(await state_of(connection))
         if serve:
             await days.prepare()

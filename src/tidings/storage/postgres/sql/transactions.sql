@@ -15,10 +15,6 @@ COMMIT
 -- Undo the whole transaction.
 ROLLBACK
 
--- name: durability
--- How durable a commit is, and whether this server takes writes.
-SELECT current_setting('synchronous_commit') AS synchronous_commit, pg_is_in_recovery() AS standby
-
 -- name: now
 -- The database's clock, in milliseconds since 1970 (mechanics L8).
 SELECT floor(extract(EPOCH FROM clock_timestamp()) * 1000)::bigint AS now_ms
