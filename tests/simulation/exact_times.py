@@ -5,11 +5,11 @@ Judged from outside, by what endpoints got and clients read (`history.py`).
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise, zip_longest
 
-from tests.simulation.history import Attempted, History, KeyUse, Read, Subscriber
+from tests.simulation.history import Attempted, Change, History, KeyUse, Read, Subscriber
 from tests.simulation.invariants import must
 from tidings.domain.lifecycle import Stage
 from tidings.ports import SendOutcome
@@ -211,24 +211,38 @@ def told_soon(history: History, subscriber: Subscriber) -> None:
     if subscriber.enabled is not True or len(living) > _AT_ONCE:
         return
     since = max(subscriber.restarted_at, subscriber.staged_at)
-    attempts = [attempt for attempt in subscriber.attempts if not attempt.is_notice]
+    attempts = subscriber.attempts
     begun = [attempt.began for attempt in attempts]
     for change in history.events_of(subscriber):
-        if change.noted_at <= since:
+        index = bisect_right(begun, change.noted_at)
+        if change.noted_at <= since or _is_told_or_owed(attempts[:index], change):
             continue
-        index = bisect_left(begun, change.noted_at)
-        under_way = attempts[index - 1] if index else None
-        told = next((one for one in attempts[index:] if one.sent.covered >= change.position), None)
-        if under_way is not None and (
-            under_way.sent.covered >= change.position or not under_way.took
-        ):
-            continue
-        slow = under_way is not None and (under_way.ended or 0.0) - under_way.began > _SLOW_SECONDS
-        due = change.noted_at if under_way is None else max(change.noted_at, under_way.ended or 0.0)
-        latest = due + (_SLOW_TURN_SECONDS if slow else 5 * TURN_SECONDS)
+        told = next((one for one in attempts[index:] if _tells(one, change)), None)
         if change.trouble == (told.trouble if told else history.trouble):
             came_at = told.began if told else float("inf")
-            must(came_at <= latest, f"8: {change.position}, published at {due}, told at {came_at}")
+            latest = _latest(attempts[:index], change)
+            must(came_at <= latest, f"8: {change.position} should be told at {latest}: {came_at}")
+
+
+def _tells(attempt: Attempted, change: Change) -> bool:
+    return not attempt.is_notice and attempt.sent.covered >= change.position
+
+
+def _is_told_or_owed(attempts: Sequence[Attempted], change: Change) -> bool:
+    """Whether it was told before its publisher was answered, or joins a debt."""
+    pings = [attempt for attempt in attempts[-2:] if not attempt.is_notice]
+    return bool(pings) and (_tells(pings[-1], change) or not pings[-1].took)
+
+
+def _latest(attempts: Sequence[Attempted], change: Change) -> float:
+    """Return when a change must be told: its own time, or when what is under way has landed."""
+    if not attempts:
+        return change.noted_at + 5 * TURN_SECONDS
+    last = attempts[-1]
+    ended = last.ended or last.began
+    slow = ended - last.began > _SLOW_SECONDS
+    turn = _SLOW_TURN_SECONDS if slow else 5 * TURN_SECONDS
+    return max(change.noted_at, ended) + turn
 
 
 def paced(attempts: Sequence[Attempted]) -> None:
