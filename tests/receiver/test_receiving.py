@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from tests.receiver.inboxes import SECRETS, receiver_at, work_off
 from tests.receiver.processes import free_port
-from tests.receiver.senders import WHSEC, callback, message, ping, row_event
+from tests.receiver.senders import WHSEC, callback, cell_event, message, ping, row_event
 from tidings.clock import SystemClock
 from tidings.errors import ConfigurationError, StorageUnavailable, TidingsError
 from tidings.receiver import Callback, OwnTransaction, ReceivedEvent, Receiver
@@ -194,6 +196,54 @@ async def test_a_worker_goes_on_by_itself_and_ends_with_its_receiver(tmp_path: P
     async with asyncio.timeout(20), receiver.lifespan():
         await receiver.receive(ping(1))
         await handled.wait()
+
+
+async def test_a_handler_that_calls_exit_has_failed_and_nothing_else_ends(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    receiver = receiver_at(f"sqlite:///{tmp_path}/x.db", clock, tries=1)
+
+    @receiver.on("row")
+    def leave(event: ReceivedEvent) -> None:
+        raise SystemExit(3)
+
+    @receiver.on("cell")
+    async def leave_too(event: ReceivedEvent) -> None:
+        raise SystemExit(3)
+
+    async with receiver:
+        await receiver.receive(callback("n", row_event(1), cell_event(2)))
+        await work_off(receiver)
+        assert len(await receiver.dead_letters()) == 2
+
+
+FORKING = """
+import os, sys
+from tests.receiver.senders import SHARED, fresh_body, row_event, signed
+from tidings.receiver import Receiver
+
+receiver = Receiver(secrets=SHARED, inbox=f"sqlite:///{sys.argv[1]}")
+handled = []
+receiver.on()(lambda event: handled.append(event.id))
+receiver.start()
+child = os.fork()
+answer = receiver.receive_blocking(signed(fresh_body(str(child == 0), row_event(1))))
+receiver.stop()
+os.write(1, b"%d\\n" % answer.status)
+if child:
+    os.waitpid(child, 0)
+"""
+
+
+def test_a_receiver_that_was_started_before_a_fork_works_in_both_processes(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING, str(tmp_path / "x.db")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.stdout.split() == ["200", "200"], done.stderr
+    assert done.stderr == ""
 
 
 async def test_what_waits_together_fails_together_and_what_comes_after_goes_on() -> None:

@@ -39,7 +39,7 @@ UNAVAILABLE: Final = refusal(
 SLOW: Final = refusal(HTTPStatus.REQUEST_TIMEOUT, "The body didn't come in time.")
 
 _IDENTITY_BYTES: Final = 20
-"""Of a SHA-256: an index of millions is the smaller, and nobody finds two that are alike."""
+"""Small for an index of millions, and so many that nobody finds two that are alike."""
 _CHALLENGE: Final = CHALLENGE_HEADER.lower()
 _RESPONSE: Final = RESPONSE_HEADER
 _CALLBACK_SIGNATURE: Final = signing.CALLBACK_SIGNATURE.lower()
@@ -180,7 +180,7 @@ def _identity(rules: Rules, envelope: _Envelope, body: bytes, *, signed: bool) -
 
 def _digest(rules: Rules, kind: str, *named: object) -> bytes:
     text = msgspec.json.encode((rules.name, kind, *named))
-    return hashlib.sha256(text).digest()[:_IDENTITY_BYTES]
+    return hashlib.blake2b(text, digest_size=_IDENTITY_BYTES).digest()
 
 
 def _is_stale(timestamp: object, rules: Rules, now: datetime) -> bool:

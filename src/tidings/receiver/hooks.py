@@ -35,17 +35,35 @@ class Called(msgspec.Struct, frozen=True, kw_only=True):
     async def __call__(self, *given: object) -> None:
         """Call it, a plain function in a thread; return when it has ended, even if cancelled."""
         if self.is_async:
-            await self.function(*given)
+            await _without_exit(self.function(*given))
             return
-        running = asyncio.ensure_future(asyncio.to_thread(self.function, *given))
+        running = asyncio.ensure_future(asyncio.to_thread(self._call_plainly, *given))
         try:
             returned = await asyncio.shield(running)
         except asyncio.CancelledError:
             # A thread can't be stopped, and it may have a transaction in its hands.
             await asyncio.wait([running])
             raise
-        if isinstance(returned, Awaitable):  # a plain function that calls an async one
-            await returned
+        if inspect.isawaitable(returned):  # a plain function that calls an async one
+            await _without_exit(returned)
+
+    def _call_plainly(self, *given: object) -> object:
+        try:
+            return self.function(*given)
+        except SystemExit:
+            raise _exit_was_called() from None
+
+
+async def _without_exit(running: Awaitable[object]) -> None:
+    try:
+        await running
+    except SystemExit:
+        raise _exit_was_called() from None
+
+
+def _exit_was_called() -> RuntimeError:
+    """Return the failure that a script's way out is: it must not take the server with it."""
+    return RuntimeError("the handler called sys.exit")
 
 
 class Hooks:

@@ -92,6 +92,8 @@ class Receiver:
         self._clock: Clock = clock or SystemClock()
         self._hooks = Hooks()
         self._sitting: Sitting | None = None
+        # A connection that came over a fork is the parent's: it may not even be closed here.
+        self._inherited: list[Sitting] = []
         self._background: Background | None = None
 
     # What to call.
@@ -279,6 +281,8 @@ class Receiver:
                 )
             if sitting is not None and sitting.is_elsewhere:
                 raise ConfigurationError("receiver", "it works in another event loop already")
+            if sitting is not None and sitting.is_inherited:
+                self._inherited.append(sitting)
             inbox = self._inbox()
             worker = Worker(self.name, inbox, self._hooks, self._clock, self._manners)
             sitting = self._sitting = Sitting(self.name, inbox, worker, self._clock)

@@ -42,6 +42,11 @@ class Sitting:
         """Whether it goes on in another loop of this process."""
         return self._process == os.getpid() and self._loop.is_running() and not self.is_here
 
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it belongs to a process that this one was forked from."""
+        return self._process != os.getpid()
+
     async def opened(self) -> None:
         """Return once the inbox is open; raise what hinders that."""
         if not self._opening.done():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -116,7 +117,8 @@ class Worker:
         except TidingsError as error:
             LOG.warning("inbox can't be worked off: %s", type(error).__name__)
         except Exception as error:  # noqa: BLE001 - the worker outlives everything
-            LOG.error("worker failed: %s", type(error).__name__)
+            if threading.main_thread().is_alive():  # else the interpreter is on its way out
+                LOG.error("worker failed: %s", type(error).__name__)
         return limits.INBOX_POLL_SECONDS
 
     def _now_ms(self) -> int:
