@@ -402,6 +402,9 @@ IDLE_IN_TRANSACTION_SECONDS = 5.0
 its buckets' heads go after that."""
 DATABASE_CONNECT_SECONDS = 5.0
 """For a connection to be made; and for a server to keep its own limit, before we hang up."""
+DATABASE_HOST_SECONDS = 1.5
+"""For a connection to one of several hosts; then the next is tried: within the time that a request
+waits for a connection, two machines may have lost their power."""
 DATABASE_ACQUIRE_SECONDS = 5.0
 """How long a request waits for one of the connections; then it is told to come again."""
 DATABASE_RETRY_SECONDS = 5.0

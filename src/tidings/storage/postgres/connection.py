@@ -11,11 +11,14 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from tidings.domain import limits
-from tidings.errors import ConfigurationError
-from tidings.storage.postgres.failures import closed, is_lost, ours
+from tidings.errors import ConfigurationError, StorageUnavailable
+from tidings.storage.postgres.failures import PerhapsHereAlone, closed, is_lost, ours
+from tidings.storage.postgres.hosts import Hosts, sought
 from tidings.storage.postgres.queries import load_queries
 
 _SQL = load_queries("transactions")
+_COMMITTED = "COMMIT"
+_WARNING = "01000"
 
 Row: TypeAlias = asyncpg.Record
 
@@ -46,7 +49,8 @@ class Database:
     """Where connections come from: single ones for the lanes, pooled ones for all else."""
 
     def __init__(self, url: str, *, connections: int, statement_seconds: float) -> None:
-        self._url = url
+        self._hosts = Hosts(url)
+        self._target = sought(url)
         self._connections = connections
         self._statement_seconds = statement_seconds
         self._pool: Any = None
@@ -57,8 +61,7 @@ class Database:
         """Open a connection of one's own; the caller translates what it raises."""
         if self._closed:
             raise closed()
-        connection: Connection = await asyncpg.connect(**self._options(settings or {}))
-        return connection
+        return await self._connected(**self._options(settings or {}))
 
     async def fetch(self, query: str, *values: object) -> list[Row]:
         """Run a read; once more on another connection where the first was lost."""
@@ -82,6 +85,13 @@ class Database:
         async with self._transaction("begin_read") as connection:
             yield connection
 
+    async def _connected(self, *_: object, **options: Any) -> Connection:
+        async def connected(url: str) -> Connection:
+            connection: Connection = await asyncpg.connect(url, **options)
+            return connection
+
+        return await self._hosts.first(connected)
+
     async def _fetch(self, query: str, values: tuple[object, ...]) -> list[Row]:
         async with self._borrowed() as connection:
             rows: list[Row] = await connection.fetch(query, *values)
@@ -99,7 +109,7 @@ class Database:
             async with self._borrowed() as connection:
                 await connection.execute(_SQL[begin])
                 yield connection
-                await connection.execute(_SQL["commit"])
+                await commit(connection)
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Connection]:
@@ -108,11 +118,17 @@ class Database:
             raise closed()
         if self._pool is None:
             self._pool = asyncpg.create_pool(
-                min_size=0, max_size=self._connections, **self._options({})
+                min_size=0,
+                max_size=self._connections,
+                connect=self._connected,
+                **self._options({}),
             )
             self._ready = asyncio.ensure_future(_initialized(self._pool))
         await asyncio.shield(self._ready)
-        connection = await self._pool.acquire(timeout=limits.DATABASE_ACQUIRE_SECONDS)
+        try:
+            connection = await self._pool.acquire(timeout=limits.DATABASE_ACQUIRE_SECONDS)
+        except TimeoutError as error:
+            raise StorageUnavailable("no connection to the database became free in time") from error
         try:
             yield connection
         except BaseException as error:
@@ -129,9 +145,9 @@ class Database:
         statement_ms = round(self._statement_seconds * 1000)
         idle_ms = round(limits.IDLE_IN_TRANSACTION_SECONDS * 1000)
         return {
-            "dsn": self._url,
             "connection_class": Connection,
-            "timeout": limits.DATABASE_CONNECT_SECONDS,
+            "target_session_attrs": self._target,
+            "timeout": self._hosts.patience_seconds,
             # For a server that doesn't answer at all, where its own limit can't reach us.
             "command_timeout": self._statement_seconds + limits.DATABASE_CONNECT_SECONDS,
             "server_settings": {
@@ -143,6 +159,30 @@ class Database:
                 **settings,
             },
         }
+
+
+async def commit(connection: Connection) -> None:
+    """Commit the open transaction, as durably as the database is told to.
+
+    Raises PerhapsHereAlone where it says success and warns at once: somebody broke off the wait
+    for a standby, and what was committed is lost with this machine. Raises StorageUnavailable where
+    the database undid the transaction instead.
+    """
+    warnings: list[object] = []
+
+    def note(_: object, message: Any) -> None:
+        if message.sqlstate == _WARNING:
+            warnings.append(message)
+
+    connection.add_log_listener(note)
+    try:
+        said = await connection.execute(_SQL["commit"])
+    finally:
+        connection.remove_log_listener(note)
+    if warnings:
+        raise PerhapsHereAlone("the wait for a standby was broken off")
+    if said != _COMMITTED:
+        raise StorageUnavailable("the database undid a transaction instead of committing it")
 
 
 async def _initialized(pool: Any) -> None:

@@ -20,7 +20,13 @@ from tidings.errors import (
 
 CLOSED = "the storage is closed"
 
+
+class PerhapsHereAlone(Exception):
+    """A commit that the server kept, and that perhaps no standby has: done, or not for long."""
+
+
 _LOST = (
+    PerhapsHereAlone,
     OSError,
     TimeoutError,
     EOFError,
@@ -46,6 +52,8 @@ _UNDONE = (
 )
 """The transaction was undone for what another did at the same time: once more may do."""
 
+_WITHOUT_ROOM = (pg.TooManyConnectionsError, pg.ConfigurationLimitExceededError)
+
 _PASSING: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (pg.DiskFullError, "the database's disk is full"),
     (pg.OutOfMemoryError, "the database has run out of memory"),
@@ -58,6 +66,8 @@ _PASSING: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
     (pg.QueryCanceledError, "the database took too long (statement_timeout), or was told to stop"),
     (_UNDONE, "others were writing the same at the same time"),
     (pg.OperatorInterventionError, "the database is being stopped"),
+    (pg.TargetServerAttributeNotMatched, "none of the database's hosts is a primary"),
+    (PerhapsHereAlone, "a commit is on no standby yet"),
     (_LOST, "the connection to the database was lost"),
 )
 """What passes, or passes once its cause is mended while the server runs."""
@@ -75,6 +85,11 @@ def is_lost(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, asyncpg.DataError)
     return isinstance(error, _LOST)
+
+
+def is_without_room(error: BaseException) -> bool:
+    """Whether a server is there and takes no more connections."""
+    return isinstance(error, _WITHOUT_ROOM)
 
 
 def is_undone(error: BaseException) -> bool:

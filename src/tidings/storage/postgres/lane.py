@@ -19,11 +19,11 @@ import asyncpg
 
 from tidings.domain import limits
 from tidings.domain.log_entry import Append, Appended, Receipt
-from tidings.errors import LogOverloaded, StorageUnavailable
+from tidings.errors import LogOverloaded
 from tidings.ports import Clock
 from tidings.storage.clock_bound import ClockBound
 from tidings.storage.postgres.appends import append_together
-from tidings.storage.postgres.connection import Connection, Database
+from tidings.storage.postgres.connection import Connection, Database, commit
 from tidings.storage.postgres.days import Days, misses_a_day
 from tidings.storage.postgres.failures import closed, is_lost, is_of_the_data, is_undone, translated
 from tidings.storage.postgres.queries import load_queries
@@ -33,8 +33,7 @@ T = TypeVar("T")
 Write = Callable[[LaneTransaction], Awaitable[T]]
 
 _SQL = load_queries("transactions")
-_BEGIN, _COMMIT, _ROLLBACK = _SQL["begin_write"], _SQL["commit"], _SQL["rollback"]
-_COMMITTED = "COMMIT"
+_BEGIN, _ROLLBACK = _SQL["begin_write"], _SQL["rollback"]
 
 
 class _Waiting:
@@ -271,6 +270,5 @@ class _Try:
         self.days, self.appended = transaction.days, transaction.appended
         value = await work(transaction)
         self.committing = True
-        if await transaction.connection.execute(_COMMIT) != _COMMITTED:
-            raise StorageUnavailable("the database undid a transaction instead of committing it")
+        await commit(transaction.connection)
         return value

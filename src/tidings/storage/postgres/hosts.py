@@ -1,0 +1,64 @@
+"""Several hosts in one URL: which is tried, and in what order.
+
+asyncpg tries them in order too, but under one deadline for all: behind a host that lost its power,
+and so refuses nothing, the others were never reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+from urllib.parse import parse_qs
+
+from tidings.domain import limits
+from tidings.storage.postgres.failures import is_lost, is_without_room
+
+T = TypeVar("T")
+
+PRIMARY = "primary"
+"""What is sought where a URL doesn't say: reads go to the primary too (mechanics P6)."""
+
+
+def urls_by_host(url: str) -> Sequence[str]:
+    """Return one URL for each host that a URL names: `postgresql://user@h1:5432,h2:5433/name`."""
+    scheme, separator, rest = url.partition("://")
+    size = min((at for sign in "/?" if (at := rest.find(sign)) >= 0), default=len(rest))
+    user, sign_at, hosts = rest[:size].rpartition("@")
+    return [f"{scheme}{separator}{user}{sign_at}{host}{rest[size:]}" for host in hosts.split(",")]
+
+
+def sought(url: str) -> str | None:
+    """Return the kind of server to seek; None where the URL says it itself."""
+    return None if "target_session_attrs" in parse_qs(url.partition("?")[2]) else PRIMARY
+
+
+class Hosts:
+    """Tries one host after the other, first the one that answered last."""
+
+    def __init__(self, url: str) -> None:
+        self._urls = list(urls_by_host(url))
+        self.patience_seconds = (
+            limits.DATABASE_CONNECT_SECONDS
+            if len(self._urls) == 1
+            else limits.DATABASE_HOST_SECONDS
+        )
+        """How long one host is waited for."""
+
+    async def first(self, connect: Callable[[str], Awaitable[T]]) -> T:
+        """Return the first connection that is made; raise what the last host that was tried said.
+
+        A host that is away, starts, has no room, or isn't of the kind sought is passed over; what
+        another host wouldn't mend (a wrong password) is raised at once.
+        """
+        tried = tuple(self._urls)
+        for url in tried:
+            try:
+                connection = await connect(url)
+            except Exception as error:
+                if url == tried[-1] or not (is_lost(error) or is_without_room(error)):
+                    raise
+            else:
+                self._urls.remove(url)
+                self._urls.insert(0, url)
+                return connection
+        raise AssertionError("a URL names a host at least")
