@@ -7,8 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests import private_cluster
-from tests.private_cluster import NoPostgreSQL, PrivateCluster, wheel_binaries
+from tests.private_cluster import PrivateCluster
+from tidings.demo import private_postgres
+from tidings.demo.private_postgres import NoPostgreSQL, wheel_binaries
 
 
 def test_every_test_gets_a_database_of_its_own(cluster: PrivateCluster) -> None:
@@ -56,7 +57,7 @@ def test_a_killed_server_is_back_with_what_was_committed_and_gone_when_its_test_
 def test_a_machine_without_postgresql_is_told_so_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(private_cluster, "DEBIAN", tmp_path)
+    monkeypatch.setattr(private_postgres, "DEBIAN", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(NoPostgreSQL, match="no PostgreSQL on this machine"), PrivateCluster():
