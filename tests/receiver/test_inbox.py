@@ -6,13 +6,15 @@ import asyncio
 import inspect
 import itertools
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from tests.private_cluster import PrivateCluster
 from tests.receiver.inboxes import SECRETS, name_of, receiver_at, work_off, work_until
 from tests.receiver.senders import callback, callback_body, cell_event, message, ping, row_event
 from tidings.domain import limits
@@ -21,14 +23,23 @@ from tidings.receiver import GiveUp, ReceivedEvent, Receiver
 from tidings.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
-Execute = Callable[..., Any]
+SCHEMAS = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def database(cluster: PrivateCluster) -> str:
+    return cluster.create_database()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def inbox(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'inbox.db'}"
-    return str(request.getfixturevalue("postgres_url"))
+    database: str = request.getfixturevalue("database")
+    schema = f"test_{next(SCHEMAS)}"  # made faster than a database
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+    return f"{database}?search_path={schema}"
 
 
 @pytest.fixture
