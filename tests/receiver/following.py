@@ -144,3 +144,39 @@ def _slowly(call: Callable[..., Any]) -> Callable[..., Any]:
         return call(*given)
 
     return slowly
+
+
+Follow = Callable[..., Following]
+"""Makes followers of one consumer: one after the other, as after a restart."""
+
+
+class Broken(Exception):
+    """What a handler raises."""
+
+
+def breaking_at(position: int) -> Callable[[int | Gap], None]:
+    """Return what raises Broken at a position."""
+
+    def broken(reached: int | Gap) -> None:
+        if reached == position:
+            raise Broken
+
+    return broken
+
+
+def stopping_after(seconds: float, wished: list[Following]) -> Callable[[float], None]:
+    """Return what stops the follower that will be in the list, once it has waited so long."""
+
+    def meanwhile(waited: float) -> None:
+        if waited >= seconds:
+            wished[0].follower.stop()
+
+    return meanwhile
+
+
+def running_for(follow: Follow, seconds: float, server: LogServer, **wishes: Any) -> Following:
+    """Run a follower for so long; return it."""
+    made: list[Following] = []
+    made.append(follow(server, meanwhile=stopping_after(seconds, made), **wishes))
+    made[0].run()
+    return made[0]

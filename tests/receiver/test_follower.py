@@ -1,11 +1,10 @@
-"""The follower: each event once and in order, whatever the server, the pings and handlers do.
+"""The follower: each event once and in order, whatever the server and handlers do.
 
 Every test is played twice: by the follower for threads, and by that for event loops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,17 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.receiver.draws import Draws
-from tests.receiver.following import Following, Times
-from tests.receiver.log_server import WEBHOOK, Fault, LogServer, event_at, refused
+from tests.receiver.following import (
+    Broken,
+    Follow,
+    Following,
+    Times,
+    breaking_at,
+    running_for,
+    stopping_after,
+)
+from tests.receiver.log_server import WEBHOOK, LogServer, event_at, refused
 from tidings.errors import (
-    EventsExpired,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
@@ -30,36 +35,6 @@ from tidings.errors import (
 from tidings.receiver.follower import BEGINNING, Follower, Gap, SqlitePlaces
 
 DAY = 86_400.0
-Follow = Callable[..., Following]
-
-
-@pytest.fixture(params=["thread", "loop"])
-def follow(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Follow]:
-    """Make followers of one consumer: one after the other, as after a restart."""
-    monkeypatch.setattr(Following, "asynchronous", request.param == "loop")
-    made: list[Following] = []
-
-    def one(server: LogServer, **wishes: Any) -> Following:
-        made.append(Following(server, tmp_path, **wishes))
-        return made[-1]
-
-    yield one
-    for following in made:
-        following.close()
-
-
-class Broken(Exception):
-    """What a handler raises."""
-
-
-def breaking_at(position: int) -> Callable[[int | Gap], None]:
-    def broken(reached: int | Gap) -> None:
-        if reached == position:
-            raise Broken
-
-    return broken
 
 
 @pytest.mark.parametrize("singly", [False, True])
@@ -111,22 +86,6 @@ def test_the_middle_of_a_page_is_gone_on_from_by_pages_too(follow: Follow) -> No
     by_pages = follow(server, page_size=2)
     by_pages.run_once()
     assert by_pages.done == server.kept
-
-
-def stopping_after(seconds: float, wished: list[Following]) -> Callable[[float], None]:
-    def meanwhile(waited: float) -> None:
-        if waited >= seconds:
-            wished[0].follower.stop()
-
-    return meanwhile
-
-
-def running_for(follow: Follow, seconds: float, server: LogServer, **wishes: Any) -> Following:
-    """Run a follower for so long; return it."""
-    made: list[Following] = []
-    made.append(follow(server, meanwhile=stopping_after(seconds, made), **wishes))
-    made[0].run()
-    return made[0]
 
 
 @pytest.mark.parametrize(
@@ -260,224 +219,6 @@ def test_it_waits_at_the_server_where_it_is_told_to_and_never_in_a_hot_loop(
     following = running_for(follow, 10, server, wait_seconds=30)
     assert {request["wait_seconds"] for request in server.requests} == {30}
     assert len(server.requests) <= 5 * sum(following.clock.waits)
-
-
-def test_pings_lost_doubled_late_or_of_others_cost_no_request_too_many(follow: Follow) -> None:
-    server = LogServer(3)
-    following = follow(server)
-    following.run_once()
-
-    def ping(number: Any, webhook_id: str = WEBHOOK, **more: Any) -> bool:
-        body = {"webhookId": webhook_id, "transactionNumber": number}
-        return following.follower.take_ping(body | more)
-
-    assert ping(40)
-    assert not ping(30), "it was read"
-    assert not ping(10), "it is late"
-    assert not ping(40, "another"), "it is not ours"
-    assert ping(30, notice="EXPIRES_SOON")
-    assert ping(None), "SmartSuite's own pings say no number"
-    assert not following.follower.take_ping({})
-
-
-def test_it_looks_once_more_for_a_ping_that_came_while_it_was_looking(follow: Follow) -> None:
-    server = LogServer(1)
-    made: list[Following] = []
-
-    def late(_: httpx.Request) -> None:
-        made[0].follower.take_ping({"webhookId": WEBHOOK, "transactionNumber": 20})
-
-    server.faults = [late]
-    made.append(follow(server, meanwhile=stopping_after(0, made)))
-    made[0].run()
-    assert len(server.requests) == 2
-    assert made[0].clock.waits == [60]
-
-
-class Storm:
-    """Events that come while a follower waits, and pings of them that a bad network carries."""
-
-    def __init__(self, seed: int, server: LogServer) -> None:
-        self.following: Following | None = None
-        self.pings = 0
-        self._draws = Draws(seed)
-        self._server = server
-        self._under_way: list[int] = []
-
-    def blow(self, _: float) -> None:
-        """Something happens, or nothing; at the end there is quiet, and the timer."""
-        assert self.following is not None
-        if self._server.kept and len(self._server.kept) >= 200:
-            if self.following.done == self._server.kept:
-                self.following.follower.stop()
-            return
-        self._server.append(self._draws.below(5))
-        if self._server.kept:
-            copies = self._draws.one_of([0, 0, 1, 2, 3])
-            self._under_way += [self._server.kept[-1]] * copies
-        if self._draws.chance(0.3):
-            self._server.faults.append(self._draws.one_of(WRONG))
-        while self._under_way and self._draws.chance(0.6):
-            late = self._under_way.pop(self._draws.below(len(self._under_way)))
-            self.pings += 1
-            ping = {"webhookId": WEBHOOK, "transactionNumber": late}
-            self.following.follower.take_ping(ping)
-
-
-WRONG: list[Fault | httpx.Response | Exception] = [
-    refused(429, **{"Retry-After": "30"}),
-    refused(500),
-    refused(503),
-    httpx.Response(200, text="garbage"),
-    httpx.Response(200, json={"events": [event_at(10)], "next_page_token": "10"}),
-    httpx.ReadError("cut off"),
-]
-
-
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("singly", [False, True])
-def test_pings_lost_doubled_and_out_of_order_leave_nothing_out_and_repeat_nothing(
-    follow: Follow, seed: int, singly: bool
-) -> None:
-    server = LogServer()
-    storm = Storm(seed, server)
-    storm.following = follow(server, singly=singly, page_size=3, meanwhile=storm.blow)
-    storm.following.run()
-    assert storm.following.done == server.kept
-    assert storm.pings > 20
-    assert len(server.requests) < 4 * (storm.pings + len(storm.following.clock.waits))
-
-
-# --- a gap --------------------------------------------------------------------------------------
-
-
-def test_lost_events_stop_a_follower_that_has_no_hook_for_them(follow: Follow) -> None:
-    server = LogServer(2)
-    follow(server).run_once()
-    server.append(4)
-    server.floor = 40
-    following = follow(server)
-    with pytest.raises(EventsExpired):
-        following.run()
-    assert following.done == [10, 20]
-
-
-@pytest.mark.parametrize("singly", [False, True])
-def test_the_hook_hears_of_lost_events_before_those_that_follow(
-    follow: Follow, singly: bool
-) -> None:
-    server = LogServer(2)
-    made = follow(server, singly=singly)
-    made.run_once()
-    server.append(6)
-    server.floor = 40
-    following = follow(server, singly=singly, page_size=3)
-    hooked = follow(server, singly=singly, page_size=3, on_gap=following.take_gap)
-    hooked.run_once()
-    assert hooked.done == [10, 20, -1, 50, 60, 70, 80]
-    (gap,) = following.gaps
-    assert (gap.token, gap.next_page_token) == ("20", "70")
-
-
-@pytest.mark.parametrize("singly", [False, True])
-def test_a_gap_is_told_once_though_the_page_behind_it_breaks(follow: Follow, singly: bool) -> None:
-    server = LogServer(2)
-    follow(server).run_once()
-    server.append(6)
-    server.floor = 40
-    first = follow(server, singly=singly)
-    hooked = follow(server, singly=singly, on_gap=first.take_gap)
-    hooked.raising = breaking_at(70)
-    with pytest.raises(Broken):
-        hooked.run_once()
-    hooked.raising = breaking_at(0)
-    hooked.run_once()
-    assert hooked.done == [10, 20, -1, 50, 60, 70, 80]
-
-
-def test_a_second_gap_in_the_middle_of_a_page_is_told_too(follow: Follow) -> None:
-    server = LogServer(5)
-    first = follow(server, singly=True)
-    first.raising = breaking_at(30)
-    with pytest.raises(Broken):
-        first.run_once()
-    server.append(5)
-    server.floor = 60
-    hooked = follow(server, singly=True, on_gap=first.take_gap)
-    first.raising = breaking_at(0)
-    hooked.run_once()
-    assert hooked.done == [10, 20, -1, 70, 80, 90, 100]
-
-
-def test_from_the_newest_the_rest_is_skipped_before_the_source_is_copied(follow: Follow) -> None:
-    server = LogServer(2)
-    first = follow(server)
-    first.run_once()
-    server.append(8)
-    server.floor = 40
-    hooked = follow(server, page_size=2, on_gap=first.take_gap, resume="newest")
-    hooked.run_once()
-    server.append(1)
-    hooked.run_once()
-    assert hooked.done == [10, 20, -1, 110]
-    assert first.gaps[0].next_page_token == "100"
-
-
-def test_a_failure_on_the_way_to_the_newest_does_not_begin_the_way_anew(follow: Follow) -> None:
-    server = LogServer(2)
-    first = follow(server)
-    first.run_once()
-    server.append(20)
-    server.floor = 40
-    made: list[Following] = []
-    stopping = stopping_after(60, made)
-    hooks = {"on_gap": first.take_gap, "resume": "newest"}
-    made.append(follow(server, page_size=1, meanwhile=stopping, **hooks))
-    server.requests.clear()
-    server.faults = [(lambda _: None) if turn % 4 else refused(503) for turn in range(1, 60)]
-    made[0].run()
-    assert made[0].done == [10, 20, -1]
-    asked = [request["page_token"] for request in server.requests]
-    assert len(asked) < 40
-    assert {*asked} == {"20", *map(str, server.kept[:-1])}
-
-
-def test_a_follower_that_is_stopped_on_the_way_to_the_newest_has_moved_nothing(
-    follow: Follow,
-) -> None:
-    server = LogServer(2)
-    first = follow(server)
-    first.run_once()
-    server.append(20)
-    server.floor = 40
-    hooked = follow(server, page_size=1, on_gap=first.take_gap, resume="newest")
-    server.faults = [lambda _: None, lambda _: hooked.follower.stop()]
-    hooked.run()
-    assert hooked.done == [10, 20]
-    again = follow(server, page_size=1, on_gap=first.take_gap, resume="newest")
-    again.run_once()
-    assert again.done == [10, 20, -1]
-
-
-def test_a_hook_that_raises_is_called_again(follow: Follow) -> None:
-    server = LogServer(1)
-    first = follow(server)
-    first.run_once()
-    server.append(3)
-    server.floor = 20
-    hooked = follow(server, on_gap=first.take_gap)
-    refusing = iter([Broken()])
-
-    def raising(reached: int | Gap) -> None:
-        if isinstance(reached, Gap) and (error := next(refusing, None)):
-            raise error
-
-    first.raising = raising
-    with pytest.raises(Broken):
-        hooked.run_once()
-    assert hooked.done == [10]
-    hooked.run_once()
-    assert hooked.done == [10, -1, 30, 40]
 
 
 # --- answers that are none ----------------------------------------------------------------------
