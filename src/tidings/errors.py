@@ -29,6 +29,7 @@
     │   ├── SchemaAhead              made by a newer Tidings
     │   └── StorageClosed            used after close
     ├── RevisionConflict             the row changed since it was read: read again
+    ├── LeaseLost                    the bucket is another dispatcher's by now: leave it alone
     ├── ConfigurationError           a setting is wrong; `argument` names it
     ├── EventsExpired                the reader's: events it hadn't read were dropped; resync
     └── SignatureMismatchError       the signature doesn't verify
@@ -164,6 +165,10 @@ class StorageClosed(StorageFault):
 
 class RevisionConflict(TidingsError):
     """The row changed between the read and the write: read again, decide again."""
+
+
+class LeaseLost(TidingsError):
+    """The lease that a write was made under is over: its bucket is another's now (mechanics D6)."""
 
 
 class ConfigurationError(TidingsError):

@@ -140,14 +140,18 @@ class WebhookStore(Protocol):
     async def revisions(self, bucket: int, webhook_id: str) -> tuple[Revision, ...]:
         """Return a webhook's revisions, ascending by position."""
 
-    async def update(self, webhook: Webhook, *, caps: Caps | None = None) -> Webhook:
+    async def update(
+        self, webhook: Webhook, *, caps: Caps | None = None, epoch: int | None = None
+    ) -> Webhook:
         """Replace a webhook's row, with a control entry, and a revision if what it covers changed.
 
         `webhook.revision` is the one that was read; the stored one is one higher. Where the status
         of a callback webhook changes, and not its `scope_position`, that becomes the control
         entry's: what the log says of the sheet before counts no more.
         Raises RevisionConflict if the row has moved on, NotFound if it is gone,
-        FailedPrecondition where `caps` leave no room for one more revision.
+        FailedPrecondition where `caps` leave no room for one more revision, and LeaseLost where
+        `epoch` is given and the lease of its bucket has another by now: a dispatcher's update is
+        fenced inside its transaction, as all that it writes is (mechanics D6).
         """
 
     async def delete(self, webhook: Webhook) -> None:

@@ -198,7 +198,7 @@ async def test_a_crash_between_the_decision_and_the_row_ends_the_same(
     webhook = await world.register()
     world.sender.behave(URL, GONE)
 
-    async def refuse(row: Webhook) -> Webhook:
+    async def refuse(row: Webhook, *, epoch: int) -> Webhook:
         raise StorageUnavailable("locked")
 
     began_at = world.clock.now()
@@ -228,7 +228,7 @@ async def test_a_crash_before_the_decision_is_written_comes_to_the_same_decision
     async def refuse(settlements: Sequence[BucketSettlement]) -> frozenset[int]:
         raise StorageUnavailable("full")
 
-    async def refuse_row(row: Webhook) -> Webhook:
+    async def refuse_row(row: Webhook, *, epoch: int) -> Webhook:
         raise StorageUnavailable("full")
 
     world.patient = True
@@ -251,10 +251,10 @@ async def test_a_storage_fault_and_a_conflict_are_tried_again(
     world.sender.behave(URL, GONE)
     update, faults = world.storage.webhooks.update, [StorageUnavailable("x"), RevisionConflict("y")]
 
-    async def fail_twice(row: Webhook) -> Webhook:
+    async def fail_twice(row: Webhook, *, epoch: int) -> Webhook:
         if faults:
             raise faults.pop()
-        return await update(row)
+        return await update(row, epoch=epoch)
 
     monkeypatch.setattr(world.storage.webhooks, "update", fail_twice)
     world.patient = True
@@ -273,7 +273,7 @@ async def test_what_an_owner_did_since_the_decision_is_not_undone(
     await world.run(1)
     update = world.storage.webhooks.update
 
-    async def owner_first(row: Webhook) -> Webhook:
+    async def owner_first(row: Webhook, *, epoch: int) -> Webhook:
         monkeypatch.setattr(world.storage.webhooks, "update", update)
         world.dispatch.unwatch()
         if change == "moved":
@@ -284,7 +284,7 @@ async def test_what_an_owner_did_since_the_decision_is_not_undone(
             await world.switch(webhook, enabled=False)
             if change == "off and on":
                 await world.switch(webhook, enabled=True)
-        return await update(row)
+        return await update(row, epoch=epoch)
 
     world.sender.behave(URL, lambda request: GONE if len(world.sender.sent) < 2 else OK)
     monkeypatch.setattr(world.storage.webhooks, "update", owner_first)
@@ -305,7 +305,7 @@ async def test_an_owner_who_enables_again_before_a_crash_is_not_undone_after_it(
     webhook = await world.register()
     world.sender.behave(URL, GONE)
 
-    async def refuse(row: Webhook) -> Webhook:
+    async def refuse(row: Webhook, *, epoch: int) -> Webhook:
         raise StorageUnavailable("locked")
 
     world.patient = True
@@ -330,11 +330,11 @@ async def test_another_filter_does_not_save_a_webhook_whose_endpoint_is_gone(
     world.sender.behave(URL, GONE)
     update = world.storage.webhooks.update
 
-    async def owner_first(row: Webhook) -> Webhook:
+    async def owner_first(row: Webhook, *, epoch: int) -> Webhook:
         monkeypatch.setattr(world.storage.webhooks, "update", update)
         last = await row_of(world, webhook)
         await update(msgspec.structs.replace(last, filter=ApplicationFilter("people")))
-        return await update(row)
+        return await update(row, epoch=epoch)
 
     monkeypatch.setattr(world.storage.webhooks, "update", owner_first)
     await world.publish()

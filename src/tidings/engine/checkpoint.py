@@ -38,6 +38,7 @@ class Checkpointing:
     async def run_once(self) -> float:
         """Write what changed since the last round, fenced by the leases' epochs."""
         touched, self._dispatcher.touched = self._dispatcher.touched, set()
+        touched = {one for one in touched if self._dispatcher.holds(one)}
         written: list[tuple[Subscription, Written]] = []
         try:
             settlements, written = self._gather(touched)
@@ -57,7 +58,8 @@ class Checkpointing:
             one for one in touched if owing_of(one).held_from(one) is not None
         }
         if left_out:
-            self._dispatcher.leases.drop(left_out)
+            epochs = {one.bucket: one.epoch for one in settlements}
+            self._dispatcher.leases.drop({bucket: epochs[bucket] for bucket in left_out})
         return limits.FLUSH_SECONDS
 
     def _gather(

@@ -181,7 +181,8 @@ class Composer:
             for one in calls.alike
             if one.written is None or one.to_write().cursor != one.written.cursor
         ]
-        if not await self._cursors.write([cursor for _, cursor in moved if cursor is not None]):
+        cursors = [cursor for _, cursor in moved if cursor is not None]
+        if not await self._cursors.write(subscription.bucket, cursors):
             return False
         for one, cursor in moved:
             if one.written is not None:

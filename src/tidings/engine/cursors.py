@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from tidings.domain.dispatch import BucketSettlement, CallbackCursor
 from tidings.engine.leases import Leases
 from tidings.ports import DispatchStore
 
-_Waiting = tuple[Sequence[CallbackCursor], asyncio.Future[bool]]
+
+class _Waiting(NamedTuple):
+    bucket: int
+    epoch: int
+    cursors: Sequence[CallbackCursor]
+    written: asyncio.Future[bool]
 
 
 class CursorWriter:
@@ -22,13 +28,17 @@ class CursorWriter:
         self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def write(self, cursors: Sequence[CallbackCursor]) -> bool:
+    async def write(self, bucket: int, cursors: Sequence[CallbackCursor]) -> bool:
         """Write a bucket's cursors, durably; False where its lease is another holder's by now.
 
-        Raises what the store does: then they may have been written all the same.
+        They are written under the lease of this moment, not under a later one of ours. Raises what
+        the store does: then they may have been written all the same.
         """
+        epoch = self._leases.epochs.get(bucket)
+        if epoch is None:
+            return False
         written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((cursors, written))
+        self._waiting.append(_Waiting(bucket, epoch, cursors, written))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_waiting())
         return await written
@@ -37,37 +47,45 @@ class CursorWriter:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
+                ours, over = self._parted(batch)
+                _answer(over, False)
                 try:
-                    left_out = await self._store.settle(self._settlements(batch))
+                    left_out = await self._store.settle(_settlements(ours))
                 except Exception as error:  # noqa: BLE001 - raised where each of them waits
-                    _answer(batch, error)
+                    _answer(ours, error)
                 else:
-                    held = self._leases.epochs.keys() - left_out
-                    _answer(batch, held)
-                    self._leases.drop(left_out)
+                    for one in ours:
+                        _answer([one], one.bucket not in left_out)
+                    self._leases.drop(
+                        {one.bucket: one.epoch for one in ours if one.bucket in left_out}
+                    )
         finally:
             self._writing = None
 
-    def _settlements(self, batch: Sequence[_Waiting]) -> list[BucketSettlement]:
-        by_bucket: dict[int, list[CallbackCursor]] = defaultdict(list)
-        for cursors, _ in batch:
-            for cursor in cursors:
-                by_bucket[cursor.bucket].append(cursor)
-        epochs = self._leases.epochs
-        return [
-            BucketSettlement(
-                bucket=bucket, epoch=epochs[bucket], checkpoint=None, cursors=tuple(cursors)
-            )
-            for bucket, cursors in by_bucket.items()
-            if bucket in epochs
-        ]
+    def _parted(self, batch: Sequence[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
+        """Part those whose lease still stands from those whose lease is over."""
+        ours: list[_Waiting] = []
+        over: list[_Waiting] = []
+        for one in batch:
+            (ours if self._leases.epochs.get(one.bucket) == one.epoch else over).append(one)
+        return ours, over
 
 
-def _answer(batch: Sequence[_Waiting], result: Exception | frozenset[int] | set[int]) -> None:
-    for cursors, written in batch:
-        if written.done():  # whoever waited was told to stop
+def _settlements(batch: Sequence[_Waiting]) -> list[BucketSettlement]:
+    by_lease: dict[tuple[int, int], list[CallbackCursor]] = defaultdict(list)
+    for one in batch:
+        by_lease[one.bucket, one.epoch].extend(one.cursors)
+    return [
+        BucketSettlement(bucket=bucket, epoch=epoch, checkpoint=None, cursors=tuple(cursors))
+        for (bucket, epoch), cursors in by_lease.items()
+    ]
+
+
+def _answer(batch: Sequence[_Waiting], result: Exception | bool) -> None:
+    for one in batch:
+        if one.written.done():  # whoever waited was told to stop
             continue
         if isinstance(result, Exception):
-            written.set_exception(result)
+            one.written.set_exception(result)
         else:
-            written.set_result(all(cursor.bucket in result for cursor in cursors))
+            one.written.set_result(result)

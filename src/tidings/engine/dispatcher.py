@@ -107,6 +107,10 @@ class Dispatcher:
                 self.tail.retreat()
                 self.wake.set()
 
+    def holds(self, subscription: Subscription) -> bool:
+        """Whether this is what is known of a webhook: not what was, under a lease that is over."""
+        return self.subscriptions.get(subscription.webhook_id) is subscription
+
     @property
     def sending(self) -> int:
         """How many attempts are in flight."""

@@ -16,7 +16,7 @@ from tidings.domain.dispatch import Debt
 from tidings.engine.leases import Leases
 from tidings.engine.notifying import settling_of
 from tidings.engine.subscriptions import Subscription
-from tidings.errors import NotFound, RevisionConflict
+from tidings.errors import LeaseLost, NotFound, RevisionConflict
 from tidings.ports import WebhookStore
 
 IDLE_SECONDS = 60.0
@@ -59,6 +59,9 @@ class Endings:
         """Disable one; return whether nothing is left to do for it."""
         if _ended(subscription) is None:
             return True
+        epoch = self._leases.epochs.get(subscription.bucket)
+        if epoch is None:
+            return True  # whoever holds its bucket finds the debt
         if not self._leases.sure:
             return False
         webhook = await self._store.get(subscription.bucket, subscription.webhook_id)
@@ -71,10 +74,13 @@ class Endings:
         if ended is None:
             return True
         try:
-            await self._store.update(ended)
+            await self._store.update(ended, epoch=epoch)
         except RevisionConflict:
             return False
         except NotFound:
+            return True
+        except LeaseLost:
+            self._leases.drop({subscription.bucket: epoch})
             return True
         telemetry.logger().warning(
             telemetry.NOTIFICATIONS_DISABLED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from tidings import telemetry
 from tidings.domain import limits
@@ -50,16 +50,14 @@ class Leases:
         asked = dict(self.epochs)
         held = await self._store.renew(self._holder, asked, limits.LEASE_SECONDS)
         self._renewed_at = asked_at
-        self.drop(
-            bucket
-            for bucket, epoch in asked.items()
-            if bucket not in held and self.epochs.get(bucket) == epoch  # not one taken meanwhile
-        )
+        self.drop({bucket: epoch for bucket, epoch in asked.items() if bucket not in held})
         return limits.LEASE_RENEW_SECONDS
 
-    def drop(self, buckets: Iterable[int]) -> None:
-        """Forget buckets whose epoch is over, and say so."""
-        gone = [bucket for bucket in tuple(buckets) if self.epochs.pop(bucket, None) is not None]
+    def drop(self, epochs: Mapping[int, int]) -> None:
+        """Forget buckets whose epoch is over, and say so; not one that was taken anew meanwhile."""
+        gone = [bucket for bucket, epoch in epochs.items() if self.epochs.get(bucket) == epoch]
+        for bucket in gone:
+            del self.epochs[bucket]
         if gone:
             telemetry.logger().warning(telemetry.LEASE_LOST, buckets=gone)
             self.on_lost(gone)

@@ -17,7 +17,7 @@ from tidings.domain.sheet_standing import scope_judged, sheet_of
 from tidings.engine.calls import Judgement, calls_of
 from tidings.engine.leases import Leases
 from tidings.engine.subscriptions import Subscription
-from tidings.errors import NotFound, RevisionConflict
+from tidings.errors import LeaseLost, NotFound, RevisionConflict
 from tidings.ports import Clock, WebhookStore
 
 IDLE_SECONDS = 60.0
@@ -64,13 +64,17 @@ class Standings:
         """Write a webhook's judgements, one after the other; return whether none is left."""
         calls = calls_of(subscription)
         while calls.judged:
-            if not self._leases.sure:
-                return False
+            epoch = self._leases.epochs.get(subscription.bucket)
+            if epoch is None or not self._leases.sure:
+                return epoch is None  # whoever holds its bucket judges it again
             judgement = calls.judged[0]
             try:
-                await self._write_one(subscription, judgement)
+                await self._write_one(subscription, judgement, epoch)
             except RevisionConflict:
                 return False
+            except LeaseLost:
+                self._leases.drop({subscription.bucket: epoch})
+                return True
             except NotFound:
                 calls.judged.clear()
             if calls.judged and calls.judged[0] is judgement:
@@ -78,7 +82,9 @@ class Standings:
             self.on_touched(subscription)
         return True
 
-    async def _write_one(self, subscription: Subscription, judgement: Judgement) -> None:
+    async def _write_one(
+        self, subscription: Subscription, judgement: Judgement, epoch: int
+    ) -> None:
         webhook = await self._store.get(subscription.bucket, subscription.webhook_id)
         if webhook is None:
             return
@@ -87,7 +93,7 @@ class Standings:
         )
         if judged is webhook:
             return
-        await self._store.update(judged)
+        await self._store.update(judged, epoch=epoch)
         telemetry.logger().warning(
             telemetry.SCOPE_MOVED,
             webhook_id=webhook.webhook_id,

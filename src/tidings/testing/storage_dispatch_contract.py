@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from tidings.domain.dispatch import BucketSettlement, DispatchState
-from tidings.errors import TidingsError
+from tidings.errors import LeaseLost, TidingsError
 from tidings.ports import Storage
 from tidings.testing.clock import ManualClock
 from tidings.testing.storage_samples import attempt, debt, read_note, webhook
@@ -130,6 +130,21 @@ class DispatchContract(StorageSetting):
         loaded = await storage.dispatch.load(bucket)
         assert (loaded.checkpoint, loaded.debts) == (5, (kept,))
         assert (await storage.dispatch.load(other)).checkpoint == 9
+
+    async def test_a_holder_whose_epoch_is_over_changes_no_webhook(
+        self, storage: Storage, clock: ManualClock
+    ) -> None:
+        stored = await storage.webhooks.create(webhook(clock), start_at=None)
+        bucket, off = stored.bucket, replace(stored.notifications, enabled=False)
+        paused = (await storage.dispatch.take([bucket], "paused", 10))[bucket]
+        disabled = replace(stored, notifications=off)
+        await clock.advance(11)
+        epoch = (await storage.dispatch.take([bucket], "next", 10))[bucket]
+        with pytest.raises(LeaseLost):
+            await storage.webhooks.update(disabled, epoch=paused)
+        assert await storage.webhooks.get(bucket, stored.webhook_id) == stored
+        updated = await storage.webhooks.update(disabled, epoch=epoch)
+        assert not updated.notifications.enabled
 
     async def test_rows_of_webhooks_that_are_gone_are_left_out_silently(
         self, storage: Storage, clock: ManualClock

@@ -14,7 +14,7 @@ from tidings.domain.filter import Revision
 from tidings.domain.positions import next_position, position_at
 from tidings.domain.sheet_standing import judged_from
 from tidings.domain.webhook import PartOfList, Placed, Webhook
-from tidings.errors import AlreadyExists, InvalidArgument, RevisionConflict
+from tidings.errors import AlreadyExists, InvalidArgument, LeaseLost, RevisionConflict
 from tidings.storage.postgres.control_entries import append_control
 from tidings.storage.postgres.kept import check_revisions, count_webhook, uncount_webhook
 from tidings.storage.postgres.lanes import Lanes
@@ -33,6 +33,7 @@ from tidings.storage.rows.webhooks import (
 )
 
 _SQL, _CALLBACKS = load_queries("webhooks"), load_queries("callbacks")
+_FENCE = load_queries("dispatch")["fence"]
 
 # Not its attempts, which may be a week of one a second: no one reads them any more, and they go
 # with their day. The row itself first: whoever would add to the others has it locked, or waits.
@@ -99,9 +100,11 @@ class PostgresWebhookStore:
         rows = await self._database.fetch(_SQL["revisions"], bucket, webhook_id)
         return tuple(read_revision(*row) for row in rows)
 
-    async def update(self, webhook: Webhook, *, caps: Caps | None = None) -> Webhook:
+    async def update(
+        self, webhook: Webhook, *, caps: Caps | None = None, epoch: int | None = None
+    ) -> Webhook:
         """Replace a webhook's row (ports.WebhookStore.update)."""
-        update = partial(update_webhook, webhook=webhook, caps=caps)
+        update = partial(update_webhook, webhook=webhook, caps=caps, epoch=epoch)
         return await self._lanes.of(webhook.bucket).run(webhook.bucket, update)
 
     async def delete(self, webhook: Webhook) -> None:
@@ -158,10 +161,15 @@ def _start_position(transaction: LaneTransaction, bucket: int, start_at: datetim
 
 
 async def update_webhook(
-    transaction: LaneTransaction, *, webhook: Webhook, caps: Caps | None
+    transaction: LaneTransaction, *, webhook: Webhook, caps: Caps | None, epoch: int | None = None
 ) -> Webhook:
-    """Replace a webhook's row (ports.WebhookStore.update)."""
+    """Replace a webhook's row (ports.WebhookStore.update).
+
+    A lease's row is locked before a webhook's, as by whoever settles.
+    """
     connection = transaction.connection
+    if epoch is not None and not await connection.fetch(_FENCE, webhook.bucket, epoch):
+        raise LeaseLost(f"bucket {webhook.bucket} is another dispatcher's by now")
     found = await held_webhook(connection, webhook.bucket, webhook.webhook_id)
     if found.revision != webhook.revision:
         raise RevisionConflict(f"webhook {webhook.webhook_id} has changed since it was read")

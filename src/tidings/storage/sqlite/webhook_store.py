@@ -18,7 +18,7 @@ from tidings.domain.log_entry import NewEntry
 from tidings.domain.positions import next_position, position_at
 from tidings.domain.sheet_standing import judged_from
 from tidings.domain.webhook import PartOfList, Placed, Webhook
-from tidings.errors import AlreadyExists, InvalidArgument, NotFound, RevisionConflict
+from tidings.errors import AlreadyExists, InvalidArgument, LeaseLost, NotFound, RevisionConflict
 from tidings.storage.rows.webhooks import changeable, json_text, updated, webhook_row
 from tidings.storage.sqlite.callback_rows import insert_sheet, update_sheet
 from tidings.storage.sqlite.connection import snapshot
@@ -32,6 +32,7 @@ from tidings.storage.sqlite.writer import Writer
 
 _SQL = load_queries("webhooks")
 _HEAD = load_queries("change_log")["last_position"]
+_LEASE_HELD = load_queries("dispatch")["lease_held"]
 
 # Not its attempts, which may be a week of one a second: no one reads them any more, and retention
 # drops them in its batches.
@@ -86,9 +87,13 @@ class SqliteWebhookStore:
         """Return a webhook's revisions, ascending by position."""
         return self._readers.at_once(find_revisions, bucket, webhook_id)
 
-    async def update(self, webhook: Webhook, *, caps: Caps | None = None) -> Webhook:
+    async def update(
+        self, webhook: Webhook, *, caps: Caps | None = None, epoch: int | None = None
+    ) -> Webhook:
         """Replace a webhook's row (ports.WebhookStore.update)."""
-        return await self._writer.run(partial(update_webhook, webhook=webhook, caps=caps))
+        return await self._writer.run(
+            partial(update_webhook, webhook=webhook, caps=caps, epoch=epoch)
+        )
 
     async def delete(self, webhook: Webhook) -> None:
         """Delete a webhook and all its rows (ports.WebhookStore.delete)."""
@@ -143,9 +148,12 @@ def _start_position(connection: apsw.Connection, bucket: int, start_at: datetime
     return start_position
 
 
-def update_webhook(transaction: Transaction, *, webhook: Webhook, caps: Caps | None) -> Webhook:
+def update_webhook(
+    transaction: Transaction, *, webhook: Webhook, caps: Caps | None, epoch: int | None = None
+) -> Webhook:
     """Replace a webhook's row (ports.WebhookStore.update)."""
     connection = transaction.connection
+    check_lease(connection, webhook.bucket, epoch)
     found = find_webhook(connection, webhook.bucket, webhook.webhook_id)
     if found.revision != webhook.revision:
         raise RevisionConflict(f"webhook {webhook.webhook_id} has changed since it was read")
@@ -170,6 +178,12 @@ def update_webhook(transaction: Transaction, *, webhook: Webhook, caps: Caps | N
         check_revisions(connection, found, caps)
         _add_revision(transaction, replaced, position)
     return replaced
+
+
+def check_lease(connection: apsw.Connection, bucket: int, epoch: int | None) -> None:
+    """Return if the bucket's lease is at this epoch, or None is given; raises LeaseLost."""
+    if epoch is not None and connection.execute(_LEASE_HELD, (bucket, epoch)).fetchone() is None:
+        raise LeaseLost(f"bucket {bucket} is another dispatcher's by now")
 
 
 def find_webhook(connection: apsw.Connection, bucket: int, webhook_id: str) -> Webhook:
