@@ -36,6 +36,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
 PORTS = ("8000", "8008", "8080", "8443", "9000")
 """Ports that pages speak of; each is another one here, that is free."""
+POSTGRES = "postgresql://tidings@localhost/tidings"
+"""A database that pages speak of; a page that does gets a fresh one."""
 BLOCK_SECONDS = 60
 """For one block; and for a process in the background to open its port."""
 
@@ -48,6 +50,7 @@ class Reader:
         self.ports = {name: str(free_port()) for name in PORTS}
         self.processes: list[subprocess.Popen[bytes]] = []
         self.printed = ""
+        self.database = POSTGRES
         self.names: dict[str, Any] = {"__name__": "docs"}
         self.environment = {
             "PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -66,6 +69,7 @@ class Reader:
     def do(self, block: Block) -> None:
         """Run or check one block."""
         text = re.sub(rf"\b({'|'.join(PORTS)})\b", lambda found: self.ports[found[0]], block.text)
+        text = text.replace(POSTGRES, self.database)
         match block.language, block.marker:
             case "bash", "run: background":
                 self.start(text)
@@ -164,7 +168,11 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_what_a_page_says_can_be_done(page: Path, reader: Reader) -> None:
+def test_what_a_page_says_can_be_done(
+    page: Path, reader: Reader, request: pytest.FixtureRequest
+) -> None:
+    if POSTGRES in page.read_text():
+        reader.database = request.getfixturevalue("postgres_url")
     for block in blocks_of(page.read_text(), page.name):
         reader.do(block)
 
