@@ -32,6 +32,8 @@
     ├── LeaseLost                    the bucket is another dispatcher's by now: leave it alone
     ├── ConfigurationError           a setting is wrong; `argument` names it
     ├── EventsExpired                the reader's: events it hadn't read were dropped; resync
+    ├── GiveUp                       a handler's: no further try would help (`receiver/hooks.py`)
+    ├── ClaimLost, EffectsRefused    an inbox's, and a worker's to heed (`receiver/inbox.py`)
     └── SignatureMismatchError       the signature doesn't verify
 
 Foreign errors (the database driver's, libcurl's) are translated where they come in; none of
