@@ -182,6 +182,9 @@ class DispatchStore(Protocol):
     async def release(self, holder: str, epochs: Mapping[int, int]) -> None:
         """End leases that are still held at these epochs."""
 
+    async def held(self) -> Mapping[int, str]:
+        """Return who holds which bucket (bucket → holder), of the leases that haven't ended."""
+
     async def load(self, bucket: int) -> BucketState:
         """Read all that the holder of a bucket needs, from one snapshot."""
 
@@ -203,11 +206,37 @@ class DispatchStore(Protocol):
         ids are returned (contract 1.7).
         """
 
+    async def tell_reads(self, notes: Sequence[ReadNote]) -> None:
+        """Leave notes for the dispatcher of another process; of one webhook the last is kept.
+
+        Hints: a crash of the database may lose them. An adapter with one server a database
+        (`Capabilities.sole_server`) keeps none: all are heard of in its own process.
+        """
+
+    async def take_told(self, buckets: Sequence[int]) -> Sequence[ReadNote]:
+        """Return the notes that were left for these buckets, and keep them no more."""
+
     async def add_attempts(self, attempts: Sequence[Attempt]) -> None:
         """Add to the log of attempts, in one batch."""
 
     async def attempts_of(self, bucket: int, webhook_id: str, limit: int) -> Sequence[Attempt]:
         """Return a webhook's newest attempts, newest first."""
+
+
+class RosterStore(Protocol):
+    """Which processes are there, in which role (mechanics D6). All times are the database's."""
+
+    async def attend(self, role: str, holder: str, seconds: float) -> Sequence[str]:
+        """Say that a process is there for `seconds`; return who is, the first to come first.
+
+        One whose time was over stands last again: it was away.
+        """
+
+    async def present(self, role: str) -> Sequence[str]:
+        """Return who is there, the first to come first."""
+
+    async def leave(self, role: str, holder: str) -> None:
+        """Say that a process is there no more."""
 
 
 class LifecycleStore(Protocol):
@@ -343,6 +372,7 @@ class Storage(Protocol):
     log: ChangeLog
     webhooks: WebhookStore
     dispatch: DispatchStore
+    roster: RosterStore
     lifecycle: LifecycleStore
     retention: RetentionStore
     keys: KeyStore

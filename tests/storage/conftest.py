@@ -28,6 +28,7 @@ pytest.register_assert_rewrite(
             "log",
             "page",
             "retention",
+            "roster",
             "webhook",
         )
     )

@@ -27,6 +27,7 @@ REFERENCE_TABLES = {
     "account_webhook",
     "api_key",
     "application",
+    "attendance",
     "sweep",
     "tidings_schema",
 }
@@ -38,7 +39,7 @@ OVER_ALL_BUCKETS = {"next_due", "due", "lowest_floor"}
 TAIL = r"Scan (?:Backward )?using change_log_\d+_pkey"
 PAGE = r"Scan (?:Backward )?using change_log_\d+_bucket_account_solution_position"
 
-_TABLE = re.compile(r"^CREATE TABLE (?:IF NOT EXISTS )?(\w+) \((.*?)^\)", re.M | re.S)
+_TABLE = re.compile(r"^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(\w+) \((.*?)^\)", re.M | re.S)
 _USED = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(\w+)")
 
 

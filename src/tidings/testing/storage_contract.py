@@ -20,6 +20,7 @@ from tidings.testing.storage_lifecycle_contract import LifecycleContract
 from tidings.testing.storage_log_contract import LogContract
 from tidings.testing.storage_page_contract import PageContract
 from tidings.testing.storage_retention_contract import RetentionContract
+from tidings.testing.storage_roster_contract import RosterContract
 from tidings.testing.storage_samples import Database
 from tidings.testing.storage_webhook_contract import WebhookContract
 
@@ -31,6 +32,7 @@ class StorageContract(
     PageContract,
     WebhookContract,
     DispatchContract,
+    RosterContract,
     CallbackContract,
     CallbackLogContract,
     LifecycleContract,

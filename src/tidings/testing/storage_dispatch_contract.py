@@ -200,6 +200,33 @@ class DispatchContract(StorageSetting):
         assert found.last_listed_at == late
         assert found.revision == stored.revision
 
+    async def test_whoever_holds_a_lease_is_seen_by_all_until_it_ends(
+        self, storage: Storage, clock: ManualClock
+    ) -> None:
+        epochs = await storage.dispatch.take([1, 2], "one", 10)
+        await storage.dispatch.take([3], "two", 5)
+        assert await storage.dispatch.held() == {1: "one", 2: "one", 3: "two"}
+        await clock.advance(5)
+        await storage.dispatch.release("one", {1: epochs[1]})
+        assert await storage.dispatch.held() == {2: "one"}
+
+    async def test_a_read_note_is_handed_to_another_process_once_and_the_last_of_a_webhook(
+        self, storage: Storage, clock: ManualClock
+    ) -> None:
+        one, two = webhook(clock), webhook(clock)
+        first = read_note(one, clock.now(), 5)
+        await clock.advance(1)
+        last = replace(read_note(one, clock.now(), 7), has_more=True, asked=5)
+        other = read_note(two, clock.now(), 6)
+        await storage.dispatch.tell_reads([last, other])
+        await storage.dispatch.tell_reads([first])
+        told = await storage.dispatch.take_told([one.bucket])
+        if storage.capabilities.sole_server:
+            assert list(told) == []
+        else:
+            assert sorted(told, key=lambda note: note.read_position) == [other, last]
+        assert list(await storage.dispatch.take_told([one.bucket])) == []
+
     async def test_the_newest_attempts_come_first(
         self, storage: Storage, clock: ManualClock
     ) -> None:

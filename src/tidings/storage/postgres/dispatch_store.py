@@ -36,7 +36,9 @@ from tidings.storage.rows.dispatch import (
     read_attempt,
     read_debt,
     read_state,
+    read_told,
     state_row,
+    told_row,
 )
 
 _SQL, _WEBHOOKS, _CALLBACKS = map(load_queries, ("dispatch", "webhooks", "callbacks"))
@@ -80,6 +82,11 @@ class PostgresDispatchStore:
         rows = [(*lease, holder) for lease in sorted(epochs.items())]
         async with self._database.writing() as connection:
             await connection.executemany(_SQL["release_lease"], rows)
+
+    async def held(self) -> Mapping[int, str]:
+        """Return who holds which bucket."""
+        rows = await self._database.fetch(_SQL["held_leases"])
+        return {row["bucket"]: row["holder"] for row in rows}
 
     async def load(self, bucket: int) -> BucketState:
         """Read all that the holder of a bucket needs, from one snapshot."""
@@ -140,6 +147,16 @@ class PostgresDispatchStore:
                 note.bucket, partial(_note_staged, note=note)
             )
         return revived
+
+    async def tell_reads(self, notes: Sequence[ReadNote]) -> None:
+        """Leave notes for the dispatcher of another process (ports.DispatchStore.tell_reads)."""
+        async with self._database.writing() as connection:
+            await _save(connection, _SQL["tell_reads"], [*map(told_row, _last_of_each(notes))])
+
+    async def take_told(self, buckets: Sequence[int]) -> Sequence[ReadNote]:
+        """Return the notes that were left for these buckets, and keep them no more."""
+        rows = await self._database.fetch(_SQL["take_told"], list(buckets))
+        return [read_told(*row) for row in rows]
 
     async def add_attempts(self, attempts: Sequence[Attempt]) -> None:
         """Add to the log of attempts, in one batch; not those of webhooks that are gone."""

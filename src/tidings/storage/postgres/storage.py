@@ -16,6 +16,7 @@ from tidings.ports import (
     KeyStore,
     LifecycleStore,
     RetentionStore,
+    RosterStore,
     WebhookStore,
 )
 from tidings.storage.account_shares import AccountShares
@@ -29,6 +30,7 @@ from tidings.storage.postgres.lifecycle_store import PostgresLifecycleStore
 from tidings.storage.postgres.observed import check_usable, look_at_server
 from tidings.storage.postgres.queries import load_queries
 from tidings.storage.postgres.retention_store import PostgresRetentionStore
+from tidings.storage.postgres.roster_store import PostgresRosterStore
 from tidings.storage.postgres.schema import check_current, state_of
 from tidings.storage.postgres.webhook_store import PostgresWebhookStore
 from tidings.storage.watchers import Watchers
@@ -74,6 +76,7 @@ class PostgresStorage:
         self.log: ChangeLog = PostgresChangeLog(lanes, watchers, AccountShares(readers))
         self.webhooks: WebhookStore = PostgresWebhookStore(lanes)
         self.dispatch: DispatchStore = PostgresDispatchStore(lanes, days)
+        self.roster: RosterStore = PostgresRosterStore(database)
         self.lifecycle: LifecycleStore = PostgresLifecycleStore(lanes)
         self.retention: RetentionStore = PostgresRetentionStore(database, days)
         self.keys: KeyStore = PostgresKeyStore(database)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tidings.domain.dispatch import Attempt, Debt, DispatchState
+from tidings.domain.dispatch import Attempt, Debt, DispatchState, ReadNote
 from tidings.domain.instants import from_milliseconds, to_milliseconds
 from tidings.storage.rows.callbacks import Row
 from tidings.storage.rows.instants import loaded, stored
@@ -116,4 +116,41 @@ def read_attempt(
         status=status,
         error=error,
         elapsed_ms=elapsed_ms,
+    )
+
+
+def told_row(note: ReadNote) -> Row:
+    """Return a read note's whole row."""
+    return (
+        note.bucket,
+        note.webhook_id,
+        note.account,
+        note.key_id,
+        to_milliseconds(note.listed_at),
+        note.read_position,
+        note.has_more,
+        note.asked,
+    )
+
+
+def read_told(
+    bucket: int,
+    webhook_id: str,
+    account: str,
+    key_id: str,
+    listed_at: int,
+    read_position: int,
+    has_more: bool,
+    asked: int | None,
+) -> ReadNote:
+    """Return the read note of its row."""
+    return ReadNote(
+        bucket=bucket,
+        webhook_id=webhook_id,
+        account=account,
+        key_id=key_id,
+        listed_at=from_milliseconds(listed_at),
+        read_position=read_position,
+        has_more=has_more,
+        asked=asked,
     )

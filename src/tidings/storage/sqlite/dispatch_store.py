@@ -69,6 +69,10 @@ class SqliteDispatchStore:
         """End leases that are still held at these epochs."""
         await self._writer.run(partial(_release, holder=holder, epochs=epochs))
 
+    async def held(self) -> Mapping[int, str]:
+        """Return who holds which bucket."""
+        return await self._writer.run(_held)
+
     async def load(self, bucket: int) -> BucketState:
         """Read all that the holder of a bucket needs, from one snapshot."""
         return await self._readers.in_thread(_load, bucket)
@@ -86,6 +90,13 @@ class SqliteDispatchStore:
     async def note_reads(self, notes: Sequence[ReadNote]) -> Sequence[str]:
         """Store when and how far webhooks were listed (ports.DispatchStore.note_reads)."""
         return await self._writer.run(partial(_note_reads, notes=notes))
+
+    async def tell_reads(self, notes: Sequence[ReadNote]) -> None:
+        """Keep nothing: the file's only server hears of each in itself."""
+
+    async def take_told(self, buckets: Sequence[int]) -> Sequence[ReadNote]:
+        """Return nothing: see `tell_reads`."""
+        return ()
 
     async def add_attempts(self, attempts: Sequence[Attempt]) -> None:
         """Add to the log of attempts, in one batch; not those of webhooks that are gone."""
@@ -133,6 +144,11 @@ def _renew(
 def _release(transaction: Transaction, *, holder: str, epochs: Mapping[int, int]) -> None:
     rows = [(bucket, epoch, holder) for bucket, epoch in epochs.items()]
     transaction.connection.executemany(_SQL["release_lease"], rows)
+
+
+def _held(transaction: Transaction) -> dict[int, str]:
+    rows: Iterable[Any] = transaction.connection.execute(_SQL["holders"], (transaction.now_ms,))
+    return dict(rows)
 
 
 def _ends_at(transaction: Transaction, seconds: float) -> int:

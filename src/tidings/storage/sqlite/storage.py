@@ -16,6 +16,7 @@ from tidings.ports import (
     KeyStore,
     LifecycleStore,
     RetentionStore,
+    RosterStore,
     WebhookStore,
 )
 from tidings.storage.sqlite.account_stores import SqliteApplicationStore, SqliteKeyStore
@@ -27,6 +28,7 @@ from tidings.storage.sqlite.lifecycle_store import SqliteLifecycleStore
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.readers import Readers
 from tidings.storage.sqlite.retention_store import SqliteRetentionStore
+from tidings.storage.sqlite.roster_store import SqliteRosterStore
 from tidings.storage.sqlite.schema import check_current, schema_state_of_file
 from tidings.storage.sqlite.server_lock import ServerLock
 from tidings.storage.sqlite.transaction import Transaction
@@ -81,6 +83,7 @@ class SqliteStorage:
         self.log: ChangeLog = SqliteChangeLog(writer, readers, watchers, clock)
         self.webhooks: WebhookStore = SqliteWebhookStore(writer, readers)
         self.dispatch: DispatchStore = SqliteDispatchStore(writer, readers)
+        self.roster: RosterStore = SqliteRosterStore(writer)
         self.lifecycle: LifecycleStore = SqliteLifecycleStore(writer, readers, clock)
         self.retention: RetentionStore = SqliteRetentionStore(writer, clock)
         self.keys: KeyStore = SqliteKeyStore(writer, readers)

@@ -44,6 +44,14 @@ RETURNING bucket
 -- End a lease that is still held at this epoch; the epoch stays, for the next to exceed.
 UPDATE lease SET holder = '', ends_at = 0 WHERE bucket = $1 AND epoch = $2 AND holder = $3
 
+-- name: held_leases
+-- Who holds which bucket, in the order of the buckets.
+SELECT bucket, holder
+FROM lease
+WHERE
+    bucket = ANY(ARRAY(SELECT generate_series(0, 255)::smallint))
+    AND ends_at > floor(extract(EPOCH FROM clock_timestamp()) * 1000)::bigint
+
 -- name: fence
 -- Whether the bucket's epoch is still this one, and stays so until the commit (mechanics D6).
 SELECT bucket FROM lease WHERE bucket = $1 AND epoch = $2 FOR KEY SHARE
@@ -135,6 +143,28 @@ SET
     last_listed_at = greatest(reading.last_listed_at, excluded.last_listed_at),
     read_position = greatest(reading.read_position, excluded.read_position),
     extended_at = greatest(reading.extended_at, excluded.extended_at)
+
+-- name: tell_reads
+-- Leave word of pages that were listed; the last of each webhook.
+INSERT INTO read_note (
+    bucket, webhook_id, account, key_id, listed_at, read_position, has_more, asked
+)
+SELECT *
+FROM unnest(
+    $1::smallint [], $2::text [], $3::text [], $4::text [], $5::bigint [], $6::bigint [],
+    $7::boolean [], $8::bigint []
+) AS given (bucket, webhook_id, account, key_id, listed_at, read_position, has_more, asked)
+ON CONFLICT (bucket, webhook_id) DO UPDATE
+SET
+    account = excluded.account, key_id = excluded.key_id, listed_at = excluded.listed_at,
+    read_position = excluded.read_position, has_more = excluded.has_more, asked = excluded.asked
+WHERE read_note.listed_at <= excluded.listed_at
+
+-- name: take_told
+-- Take what was left for some buckets.
+DELETE FROM read_note
+WHERE bucket = ANY($1::smallint [])
+RETURNING bucket, webhook_id, account, key_id, listed_at, read_position, has_more, asked
 
 -- name: add_attempts
 -- Attempts; nothing where the webhook is gone.

@@ -27,6 +27,10 @@ WHERE lease.epoch = renewed.value AND lease.holder = :holder
 -- End a lease that is still held at this epoch; the epoch stays, for the next to exceed.
 UPDATE lease SET holder = '', ends_at = 0 WHERE bucket = ? AND epoch = ? AND holder = ?
 
+-- name: holders
+-- Who holds which bucket.
+SELECT bucket, holder FROM lease WHERE ends_at > ?
+
 -- name: lease_held
 -- The fence (mechanics D6): whether the bucket's epoch is still this one.
 SELECT 1 FROM lease WHERE bucket = ? AND epoch = ?
