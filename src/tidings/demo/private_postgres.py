@@ -115,6 +115,11 @@ class PrivatePostgres:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was stopped or killed, and not started since."""
+        return self._process is None
+
     def url(self, database: str = "postgres") -> str:
         """Return where a database is reached, over TCP on this machine."""
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
@@ -259,7 +264,10 @@ def _reaches_all(path: Path) -> bool:
 
 
 def _die_with_parent() -> None:
-    """Have the kernel end the server even where we are ended by SIGKILL. Linux only."""
+    """Have the kernel end the server even where we are ended by SIGKILL. Linux only.
+
+    It ends with the thread that started it.
+    """
     with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
