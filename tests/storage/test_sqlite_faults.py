@@ -145,7 +145,6 @@ async def test_migrating_waits_for_no_server_but_refuses_beside_one(
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://localhost/tidings",
         "mysql://localhost/tidings",
         "sqlite://host/tidings.db",
         "sqlite:///",

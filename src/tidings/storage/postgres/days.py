@@ -104,23 +104,13 @@ class Days:
     async def drop_before(self, table: DailyTable, day: int) -> int:
         """Drop one partition that lies before a day; return 1, or 0 where there is none.
 
-        A detach that was broken off is ended first, and a table that hangs loose dropped.
+        A detach that was broken off is ended first, and a table that hangs loose dropped. Where
+        another process is about the same, it goes on with it.
         """
         async with self._working() as connection:
-            for row in await connection.fetch(_SQL["loose_days"], table.name):
-                if table.day_of(row["name"]) < day:
-                    await connection.execute(table.statement("drop_day", table.day_of(row["name"])))
-                    return 1
-            rows = await connection.fetch(_SQL["days_of"], table.name)
-            pending = [table.day_of(row["name"]) for row in rows if row["pending"]]
-            old = [found for row in rows if (found := table.day_of(row["name"])) < day]
-            if not pending and not old:
-                return 0
-            which = pending[0] if pending else old[0]
-            how = "finish_detaching" if pending else "detach_day"
-            await connection.execute(table.statement(how, which))
-            await connection.execute(table.statement("drop_day", which))
-            return 1
+            with contextlib.suppress(asyncpg.UndefinedTableError, asyncpg.WrongObjectTypeError):
+                return await _drop_oldest(connection, table, day)
+            return 0
 
     @asynccontextmanager
     async def _working(self) -> AsyncIterator[Connection]:
@@ -145,6 +135,23 @@ async def _days_ahead(connection: Connection, today: int) -> int:
         there = {table.day_of(row["name"]) for row in rows}
         ahead.append(next(n for n in range(len(there) + 1) if today + n + 1 not in there))
     return min(ahead)
+
+
+async def _drop_oldest(connection: Connection, table: DailyTable, day: int) -> int:
+    for row in await connection.fetch(_SQL["loose_days"], table.name):
+        if (loose := table.day_of(row["name"])) < day:
+            await connection.execute(table.statement("drop_day", loose))
+            return 1
+    rows = await connection.fetch(_SQL["days_of"], table.name)
+    pending = [table.day_of(row["name"]) for row in rows if row["pending"]]
+    old = [found for row in rows if (found := table.day_of(row["name"])) < day]
+    if not pending and not old:
+        return 0
+    which = pending[0] if pending else old[0]
+    how = "finish_detaching" if pending else "detach_day"
+    await connection.execute(table.statement(how, which))
+    await connection.execute(table.statement("drop_day", which))
+    return 1
 
 
 async def _attach_all(connection: Connection, days: Iterable[int]) -> None:
