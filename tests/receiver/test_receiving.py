@@ -7,6 +7,8 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,24 @@ async def test_a_worker_goes_on_by_itself_and_ends_with_its_receiver(tmp_path: P
         await handled.wait()
 
 
+async def test_pings_are_handed_on_to_a_follower_in_the_receivers_own_loop(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    taken: list[tuple[int, Any]] = []
+
+    class Follower:
+        def take_ping(self, ping: Mapping[str, Any], /) -> bool:
+            taken.append((threading.get_ident(), ping["transactionNumber"]))
+            return True
+
+    receiver = receiver_at(f"sqlite:///{tmp_path}/x.db", clock)
+    receiver.hand_pings_to(Follower())
+    async with receiver:
+        await receiver.receive(ping(3))
+        await work_off(receiver)
+    assert taken == [(threading.get_ident(), 3)]
+
+
 async def test_a_handler_that_calls_exit_has_failed_and_nothing_else_ends(
     tmp_path: Path, clock: ManualClock
 ) -> None:
@@ -225,8 +245,8 @@ from tidings.receiver import Receiver
 receiver = Receiver(secrets=SHARED, inbox=f"sqlite:///{sys.argv[1]}")
 handled = []
 receiver.on()(lambda event: handled.append(event.id))
-receiver.start()
 child = os.fork()
+receiver.start()
 answer = receiver.receive_blocking(signed(fresh_body(str(child == 0), row_event(1))))
 receiver.stop()
 os.write(1, b"%d\\n" % answer.status)
@@ -235,7 +255,7 @@ if child:
 """
 
 
-def test_a_receiver_that_was_started_before_a_fork_works_in_both_processes(tmp_path: Path) -> None:
+def test_a_receiver_that_was_made_before_a_fork_works_in_both_processes(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FORKING, str(tmp_path / "x.db")],
         capture_output=True,

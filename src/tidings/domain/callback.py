@@ -71,9 +71,9 @@ def events_between(
 
 
 def callback_body(
-    webhook_id: str, sheet: SheetPart, pending: PendingCallback, events: tuple[SheetEvent, ...]
+    webhook_id: str, sheet: SheetPart, pending: PendingCallback, events: msgspec.Raw
 ) -> bytes:
-    """Return an event callback's JSON."""
+    """Return an event callback's JSON; `events` are the JSON that each of its webhooks gets."""
     head = _head(webhook_id, sheet, pending.nonce, pending.built_at)
     return msgspec.json.encode({**head, "events": events})
 

@@ -227,6 +227,11 @@ CALLBACK_INLINE_BYTES = 256 * KIBIBYTE
 """Of their bodies that are read in the event loop; more is read in a thread."""
 CALLBACK_SCAN_ROWS = 10_000
 """Index rows of the solution that one such read looks at: some milliseconds."""
+CALLBACK_SHARED_SECONDS = 1.0
+"""How long the events that were read for one webhook serve the others of its sheet."""
+CALLBACKS_SHARED = 16
+"""Such batches that are remembered; the oldest goes first. One is some 200 KB at most, and mostly
+one kilobyte."""
 CALLBACKS_A_CHALLENGE = 100
 """Acknowledged callbacks after which an endpoint is challenged again (contract 2.4)."""
 

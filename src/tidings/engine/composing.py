@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import msgspec
 from msgspec.structs import replace
 
 from tidings import telemetry
 from tidings.domain import limits
 from tidings.domain.buckets import new_uuid
 from tidings.domain.callback import (
-    Gathered,
     callback_body,
     callback_headers,
     events_between,
-    gather,
     status_body,
     status_nonce,
 )
@@ -26,7 +25,6 @@ from tidings.domain.dispatch import PendingCallback, Place
 from tidings.domain.instants import format_instant
 from tidings.domain.log_entry import CallbackEntries, CallbackQuery
 from tidings.domain.positions import instant_of
-from tidings.domain.sheet_event import SheetEvent
 from tidings.domain.sheet_standing import sheet_of
 from tidings.domain.webhook import Webhook
 from tidings.engine import calling
@@ -36,11 +34,13 @@ from tidings.engine.challenging import challenge_request
 from tidings.engine.cursors import CursorWriter
 from tidings.engine.departure import Departure
 from tidings.engine.flight import Call, Errand
+from tidings.engine.gathering import Gathering
 from tidings.engine.subscriptions import Subscription
 from tidings.errors import TidingsError
 from tidings.ports import ChangeLog, Clock, SendRequest
 
 _NONCE_BYTES = 16
+_NONE = msgspec.Raw(b"[]")
 
 
 class Composer:
@@ -56,6 +56,7 @@ class Composer:
         on_touched: Callable[[Subscription], None],
     ) -> None:
         self._log = log
+        self._gathering = Gathering(log, clock)
         self._clock = clock
         self._cursors = cursors
         self._tails = tails
@@ -111,7 +112,7 @@ class Composer:
         covered = pending.ends.position - (pending.ends.part == 0)
         return self._departure(webhook, call, _request(webhook, body), pending.nonce, covered)
 
-    async def _pending_events(self, subscription: Subscription) -> tuple[SheetEvent, ...] | None:
+    async def _pending_events(self, subscription: Subscription) -> msgspec.Raw | None:
         """Return the events of the callback that is pending; None where they are to be gathered."""
         calls = calls_of(subscription)
         pending = calls.cursor.pending
@@ -121,50 +122,49 @@ class Composer:
         entries: list[CallbackEntries] = []
         after = pending.begins.position - 1
         while after < until:
-            entries.append(await self._read(subscription, after, until))
+            query = _query(subscription, after, until)
+            entries.append(await self._log.read_callback(query))
             after = entries[-1].end
         if entries and entries[0].floor >= pending.begins.position:
             # Its bytes can't be made any more: what is left goes under a nonce of its own.
             calls.cursor = replace(calls.cursor, pending=None)
             return None
         found = [entry for part in entries for entry in part.entries]
-        return events_between(found, calls.columns, pending.begins, pending.ends)
+        events = events_between(found, calls.columns, pending.begins, pending.ends)
+        return msgspec.Raw(msgspec.json.encode(events))
 
-    async def _gathered_events(
-        self, subscription: Subscription, call: Call
-    ) -> tuple[SheetEvent, ...]:
+    async def _gathered_events(self, subscription: Subscription, call: Call) -> msgspec.Raw:
         """Make what waits the pending callback; return its events, none where nothing is left."""
         calls = calls_of(subscription)
         while True:
-            begins = calls.cursor.acked
+            asked = calls.cursor.acked
             until = subscription.matched
             if subscription.matched_unsure:
                 until = max(until, self._tails.get(subscription.bucket, 0))
-            if until < begins.position:
+            if until < asked.position:
                 subscription.matched_unsure = False
-                return ()
-            found = await self._read(subscription, begins.position - 1, until)
-            if found.floor >= begins.position:
-                self._say_expired(subscription, begins, found.floor)
-                begins = Place(found.floor + 1)
-                calls.cursor = replace(calls.cursor, acked=begins)
-            gathered = gather(found.entries, calls.columns, begins, limits.CALLBACK_EVENTS)
-            ends = _behind(found, gathered)
-            if ends.position > until:
+                return _NONE
+            query = _query(subscription, asked.position - 1, until)
+            batch = await self._gathering.next_batch(query, calls.columns, asked)
+            if batch.begins != asked:
+                self._say_expired(subscription, asked, batch.floor)
+                calls.cursor = replace(calls.cursor, acked=batch.begins)
+            if batch.ends.position > until:
                 subscription.matched_unsure = False
                 subscription.matched = max(subscription.matched, until)
-            if gathered.events:
+            if not batch.empty:
                 call.covered = until
                 pending = PendingCallback(
-                    begins=begins,
-                    ends=ends,
+                    begins=batch.begins,
+                    ends=batch.ends,
                     nonce=new_uuid(self._clock.entropy(_NONCE_BYTES)),
                     built_at=self._clock.now(),
                 )
                 calls.cursor = replace(calls.cursor, pending=pending)
-                return gathered.events
-            move_on(subscription, begins, ends)
-            self._touch_alike(subscription)
+                return batch.events
+            move_on(subscription, batch.begins, batch.ends)
+            for one in calls.alike:
+                self._on_touched(one)
 
     async def _is_durable(self, subscription: Subscription, pending: PendingCallback) -> bool:
         """Write the cursor with its pending callback, if it isn't, before anything is sent (D5).
@@ -188,24 +188,6 @@ class Composer:
             if one.written is not None:
                 one.written = one.written._replace(cursor=cursor)
         return True
-
-    async def _read(self, subscription: Subscription, after: int, until: int) -> CallbackEntries:
-        return await self._log.read_callback(
-            CallbackQuery(
-                bucket=subscription.bucket,
-                account=subscription.account,
-                solution=subscription.solution,
-                after=after,
-                until=until,
-                revision=subscription.revisions[-1],
-                limit=limits.CALLBACK_ENTRIES,
-                max_bytes=limits.CALLBACK_BYTES,
-            )
-        )
-
-    def _touch_alike(self, subscription: Subscription) -> None:
-        for one in calls_of(subscription).alike:
-            self._on_touched(one)
 
     def _say_expired(self, subscription: Subscription, begins: Place, floor: int) -> None:
         if waits(subscription):
@@ -240,11 +222,15 @@ def _request(webhook: Webhook, body: bytes) -> SendRequest:
     )
 
 
-def _behind(found: CallbackEntries, gathered: Gathered) -> Place:
-    """Return the place behind what was gathered: where all was, that of what was looked at."""
-    last = found.entries[-1].position if found.entries else 0
-    return (
-        gathered.ends
-        if gathered.ends <= Place(last) or gathered.ends.part
-        else Place(found.end + 1)
+def _query(subscription: Subscription, after: int, until: int) -> CallbackQuery:
+    return CallbackQuery(
+        bucket=subscription.bucket,
+        account=subscription.account,
+        solution=subscription.solution,
+        after=after,
+        until=until,
+        # From wherever it holds, so that those of one sheet ask the same.
+        revision=replace(subscription.revisions[-1], from_position=0),
+        limit=limits.CALLBACK_ENTRIES,
+        max_bytes=limits.CALLBACK_BYTES,
     )

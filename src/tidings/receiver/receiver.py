@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import msgspec
 
@@ -20,7 +20,7 @@ from tidings.receiver.clock import Clock
 from tidings.receiver.decision import ACKNOWLEDGED, UNAVAILABLE, Rules, decide
 from tidings.receiver.hooks import ANY, F, Hooks
 from tidings.receiver.inbox import Inbox
-from tidings.receiver.notification import DeadLetter, ItemKind, Notification
+from tidings.receiver.notification import DeadLetter, ItemKind, Notification, ReceivedEvent
 from tidings.receiver.opening import inbox_at
 from tidings.receiver.own_transaction import OwnTransaction
 from tidings.receiver.reading import Contents
@@ -32,6 +32,14 @@ from tidings.receiver.working import LOG, Manners, Worker
 if TYPE_CHECKING:
     import flask
     from starlette.routing import Route
+
+
+class TakesPings(Protocol):
+    """A follower, or what else wants to hear of pings."""
+
+    def take_ping(self, ping: Mapping[str, Any], /) -> bool:
+        """Take a verified ping's body; return whether there was reason to look."""
+
 
 DEFAULT_INBOX = "sqlite:///tidings-inbox.db"
 
@@ -115,6 +123,14 @@ class Receiver:
     def on_ping(self, function: F) -> F:
         """Call a function for each ping: there is something to list."""
         return self._other(ItemKind.PING, function)
+
+    def hand_pings_to(self, follower: TakesPings) -> None:
+        """Let each ping wake a follower, of either colour, that lives where this receiver works."""
+
+        async def hand_over(ping: ReceivedEvent) -> None:
+            follower.take_ping(ping.raw)
+
+        self.on_ping(hand_over)
 
     def on_status_change(self, function: F) -> F:
         """Call a function when a webhook's status has changed: see `new_webhook_status`."""
