@@ -1,4 +1,4 @@
-"""`make simulate [SEED=n] [SEEDS=n]`: play the simulated month of one seed, or of many."""
+"""`make simulate [SEED=n] [SEEDS=n]`: play the simulated months of one seed, or of many."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from pathlib import Path
 
 from tests.simulation.loop import run
 from tests.simulation.month import DAYS, Month, Script, play
+from tests.simulation.month_of_sheets import MonthOfSheets
 from tests.simulation.server import IN_MEMORY, Server
 from tidings.clock import SystemClock
 
+KINDS: tuple[type[Month], ...] = (Month, MonthOfSheets)
+"""What is played by each seed."""
 
-def simulate(seed: int, days: int = DAYS, script: Script | None = None) -> Month:
+
+def simulate(
+    seed: int, days: int = DAYS, script: Script | None = None, kind: type[Month] = Month
+) -> Month:
     """Play one seed's month, or a script, on a database in memory.
 
     Raises Violation where an invariant breaks.
@@ -23,7 +29,7 @@ def simulate(seed: int, days: int = DAYS, script: Script | None = None) -> Month
 
     async def main() -> Month:
         server = await Server.open_seeded(Path(folder) / "tidings.db", seed)
-        return await play(server, seed, script or partial(Month.play, days=days))
+        return await play(server, seed, script or partial(kind.play, days=days), kind)
 
     in_memory = str(IN_MEMORY) if IN_MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="tidings-", dir=in_memory) as folder:
@@ -35,11 +41,11 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _report(seed: int) -> bool:
+def _report(seed: int, kind: type[Month] = Month) -> bool:
     """Play a seed and print a line of it; return whether all held."""
     began = SystemClock().monotonic()
     try:
-        month = simulate(seed)
+        month = simulate(seed, kind=kind)
     except Exception:  # noqa: BLE001 - whatever broke, the seed and its command are to be told
         traceback.print_exc()
         _say(f"seed {seed} FAILED. Repeat it: make simulate SEED={seed}")
@@ -54,7 +60,7 @@ def _main() -> int:
     arguments.add_argument("--seeds", type=int, default=10, help="play so many, from 0 on")
     wish = arguments.parse_args()
     seeds = range(wish.seeds) if wish.seed is None else [wish.seed]
-    failed = [seed for seed in seeds if not _report(seed)]
+    failed = {seed for seed in seeds for kind in KINDS if not _report(seed, kind)}
     _say(f"{len(seeds) - len(failed)} of {len(seeds)} seeds held")
     return 1 if failed else 0
 

@@ -3,7 +3,7 @@
 Not planted, since nothing of them shows in one process, one thread and virtual time: what costs
 time or room and not truth (L6, P5, Q2), a standby (P6), what two processes do to each other (D6,
 Q1), the sender (S1 to S3, and invariant 11), caps that the API refuses by (D8): their own tests
-hold those. D5 is the callbacks', G1 to G3 are PostgreSQL's.
+hold those. G1 to G3 are PostgreSQL's.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tests.simulation import faults_of_callbacks as callbacks
 from tests.simulation import faults_of_dispatch as dispatch
 from tests.simulation import faults_of_the_log as log
-from tests.simulation import scenes
+from tests.simulation import scenes, scenes_of_sheets
 from tests.simulation.faults_of_the_log import Plant
-from tests.simulation.month import Script
+from tests.simulation.month import Month, Script
+from tests.simulation.month_of_sheets import MonthOfSheets
 
 
 class Planted(NamedTuple):
@@ -24,7 +26,11 @@ class Planted(NamedTuple):
     fault: Callable[[Plant], None]
     invariant: int
     scene: Script
-    seed: int = 1
+    kind: type[Month] = Month
+
+
+def _of_sheets(fault: Callable[[Plant], None], invariant: int, scene: Script) -> Planted:
+    return Planted(fault, invariant, scene, MonthOfSheets)
 
 
 PLANTED = (
@@ -76,4 +82,13 @@ PLANTED = (
     Planted(log.attempts_kept, 12, scenes.seventeen_days),
     Planted(log.keys_kept, 12, scenes.seventeen_days),
     Planted(dispatch.webhooks_stay_in_memory, 12, scenes.webhooks_that_go),
+    # Callbacks (mechanics D5).
+    _of_sheets(callbacks.sent_before_it_is_written, 2, scenes_of_sheets.a_callback_in_a_crash),
+    _of_sheets(callbacks.a_nonce_for_each_try, 2, scenes_of_sheets.a_callback_that_fails),
+    _of_sheets(callbacks.retried_too_soon, 8, scenes_of_sheets.a_callback_that_fails),
+    _of_sheets(callbacks.never_challenged_again, 8, scenes_of_sheets.more_than_a_hundred),
+    _of_sheets(callbacks.two_in_flight, 6, scenes_of_sheets.a_few_rows),
+    _of_sheets(callbacks.passed_over_while_disabled, 1, scenes_of_sheets.disabled_for_a_while),
+    _of_sheets(callbacks.called_while_disabled, 4, scenes_of_sheets.disabled_for_a_while),
+    _of_sheets(callbacks.signed_by_another_secret, 9, scenes_of_sheets.a_few_rows),
 )

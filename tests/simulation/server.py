@@ -128,7 +128,13 @@ class Server(World):
         return await self.post(PREFIX + method, body, key)
 
     async def post(
-        self, path: str, body: Any, key: str, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        body: Any,
+        key: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        method: str = "POST",
     ) -> Answer:
         """Send one request as an API key's holder."""
         if not self.running:
@@ -138,7 +144,7 @@ class Server(World):
             "content-type": "application/json",
             **(headers or {}),
         }
-        request = asyncio.create_task(self._serve(path, msgspec.json.encode(body), given))
+        request = asyncio.create_task(self._serve(method, path, msgspec.json.encode(body), given))
         self._requests.add(request)
         try:
             return await request
@@ -149,7 +155,9 @@ class Server(World):
         finally:
             self._requests.discard(request)
 
-    async def _serve(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _serve(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str]
+    ) -> Answer:
         received = False
         status, pieces, counted = 0, [b""], False
 
@@ -168,7 +176,7 @@ class Server(World):
 
         scope = {
             "type": "http",
-            "method": "POST",
+            "method": method,
             "path": path,
             "raw_path": path.encode(),
             "query_string": b"",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.__main__ import simulate
+from tests.simulation.__main__ import KINDS, simulate
+from tests.simulation.month import Month
 
 SMOKE_SEEDS = (2, 3)
 DAYS = 3
@@ -12,11 +13,12 @@ DAYS = 3
 
 
 @pytest.mark.parametrize("seed", SMOKE_SEEDS)
-def test_the_invariants_hold_through_simulated_days(seed: int) -> None:
-    month = simulate(seed, DAYS)
-    assert month.history.subscribers
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_invariants_hold_through_simulated_days(seed: int, kind: type[Month]) -> None:
+    month = simulate(seed, DAYS, kind=kind)
     assert month.history.changes
 
 
-def test_a_seed_plays_the_same_days_again() -> None:
-    assert simulate(4, 1).summary() == simulate(4, 1).summary()
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_seed_plays_the_same_days_again(kind: type[Month]) -> None:
+    assert simulate(4, 1, kind=kind).summary() == simulate(4, 1, kind=kind).summary()

@@ -1,0 +1,51 @@
+"""A month of sheets: callback webhooks in the simulated world, with its crashes and its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from tests.simulation.month import Month
+from tests.simulation.month_sheets import Sheets
+from tests.simulation.server import Server
+
+WEBHOOKS = 4
+
+
+class MonthOfSheets(Month):
+    """The script of one month in which only rows of sheets change."""
+
+    def __init__(self, server: Server, seed: int) -> None:
+        super().__init__(server, seed)
+        self.sheets = Sheets(server, self.history, self.dice, self.endpoints)
+
+    async def settle_in(self) -> None:
+        """Make the webhooks that are there from the first day on."""
+        for _ in range(WEBHOOKS):
+            await self.act(self.sheets.register())
+
+    async def heal(self, seconds: float = 4 * 3_600.0) -> None:
+        """Mend all endpoints, enable what isn't, and let more than the longest wait pass."""
+        await self.act(self.sheets.heal())
+        await super().heal(seconds)
+
+    async def judge(self) -> None:
+        """Judge all that happened since the last time."""
+        await self.act(self.sheets.judge())
+        self.judging.judge_bounds()
+
+    def summary(self) -> str:
+        """Return what happened, in numbers."""
+        called = self.sheets.called.values()
+        rows, got = sum(len(one.rows) for one in called), sum(len(one.got) for one in called)
+        return f"{rows} rows, {len(called)} webhooks of sheets, {got} callbacks"
+
+    def _actions(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        sheets = self.sheets
+        return (
+            *(sheets.publish,) * 10,
+            *(sheets.change,) * 4,
+            *(sheets.switch,) * 2,
+            sheets.register,
+            self.storage_fails,
+            self.clock_jumps,
+        )
