@@ -19,8 +19,9 @@ class CutWire:
         self._wires: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._fatal: bytes | None = None
+        self._left: dict[bool, int | None] = {True: None, False: None}
         self.cuts = 0
-        """Connections whose answer to the fatal words was kept back."""
+        """Connections that were cut in mid-sentence."""
 
     async def __aenter__(self) -> Self:
         await self.mend()
@@ -60,20 +61,29 @@ class CutWire:
         """Once: let these words through to the database, and its answer not."""
         self._fatal = words
 
+    def cut_after(self, size: int | None, *, toward_database: bool) -> None:
+        """Once: let so many more bytes through in one direction, and then nothing in either.
+
+        None: let all through again.
+        """
+        self._left[toward_database] = size
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert self._parts.hostname is not None
         assert self._parts.port is not None
         there = await asyncio.open_connection(self._parts.hostname, self._parts.port)
         self._wires |= {writer, there[1]}
         dead = asyncio.Event()
-        for source, sink, watched in ((reader, there[1], True), (there[0], writer, False)):
-            task = asyncio.create_task(self._pass_on(source, sink, dead, watched=watched))
+        ways = ((reader, there[1], writer, True), (there[0], writer, there[1], False))
+        for source, sink, other, watched in ways:
+            task = asyncio.create_task(self._pass_on(source, sink, other, dead, watched=watched))
             self._tasks.add(task)
 
     async def _pass_on(
         self,
         source: asyncio.StreamReader,
         sink: asyncio.StreamWriter,
+        other: asyncio.StreamWriter,
         dead: asyncio.Event,
         *,
         watched: bool,
@@ -86,7 +96,24 @@ class CutWire:
                     dead.set()
                 if dead.is_set() and not watched:
                     break  # the answer: what was asked for is done, and nobody hears of it
+                whole, data = data, self._let_through(data, toward_database=watched)
                 sink.write(data)
                 await sink.drain()
-        sink.transport.abort()
-        self._wires.discard(sink)
+                if data != whole:
+                    self.cuts += 1
+                    break
+        # What was let through comes to be read: an abort might overtake it.
+        for end in (sink, other):
+            end.close()
+            self._wires.discard(end)
+
+    def _let_through(self, data: bytes, *, toward_database: bool) -> bytes:
+        """Return what of this still may pass."""
+        left = self._left[toward_database]
+        if left is None:
+            return data
+        if left >= len(data):
+            self._left[toward_database] = left - len(data)
+            return data
+        self._left[toward_database] = None
+        return data[:left]

@@ -72,16 +72,30 @@ UPDATE sweep SET swept_at = NULL, paused_ms = 0;
 """
 
 
+_DAYS = b"""
+SELECT day.relname FROM pg_inherits JOIN pg_class AS day ON day.oid = inhrelid
+WHERE day.relkind = 'r'
+"""
+
+
 class PostgresDatabase:
     """A migrated database, emptied for each test, as the contract's `Database`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._days: set[str] = set()
 
     def clean(self) -> None:
-        """Make it as new; the days' partitions that there are stay."""
+        """Make it as new: empty, and without the days that a test's clock came to.
+
+        Each of those would make every statement's plan a little longer.
+        """
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(_CLEAN)
+            days = {row[0] for row in connection.execute(_DAYS).fetchall()}
+            self._days = self._days or days
+            if later := ", ".join(sorted(days - self._days)):
+                connection.execute(f"DROP TABLE {later}".encode())
 
     async def open(self, clock: Clock, *, serve: bool = True) -> PostgresStorage:
         return await open_postgres(self.url, clock, serve=serve)
