@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import callbacks, crowd, follower, latency, listing, pings, publish
+from bench import callbacks, calls, crowd, follower, latency, listing, pings, publish
 from bench.machine import this_machine
 from bench.report import Report, Row, keep, show
 from bench.sizes import Sizes, current_sizes
@@ -29,6 +29,7 @@ MEASURES: dict[str, Measure] = {
     "crowd": crowd.measure,
     "follower": follower.measure,
     "receiver": callbacks.measure,
+    "callbacks": calls.measure,
 }
 
 

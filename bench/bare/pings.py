@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import pycurl
@@ -22,15 +22,15 @@ _SELECT_SECONDS = 1.0
 _OK = 200
 
 
-class _Ping(msgspec.Struct, frozen=True):
-    """What one POST sends."""
+class Post(msgspec.Struct, frozen=True):
+    """One POST, made beforehand."""
 
     url: str
     headers: list[str]
     body: bytes
 
 
-def _ping(port: int, number: int) -> _Ping:
+def _ping(port: int, number: int) -> Post:
     webhook_id = f"f0bd5e90-02bb-8017-9294-{number:012x}"
     position = _FIRST_POSITION + number
     locator = {
@@ -52,23 +52,27 @@ def _ping(port: int, number: int) -> _Ping:
         "webhook-timestamp: 1772360430",
         "webhook-signature: v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
     ]
-    return _Ping(f"http://127.0.0.1:{port}/hook", headers, msgspec.json.encode(body))
+    return Post(f"http://127.0.0.1:{port}/hook", headers, msgspec.json.encode(body))
 
 
 def run(port: int, count: int, at_once: int) -> Slice:
     """Send `count` pings, `at_once` of them at a time."""
-    waiting = iter([_ping(port, number) for number in range(count)])
+    return sent([_ping(port, number) for number in range(count)], at_once)
+
+
+def sent(posts: Sequence[Post], at_once: int) -> Slice:
+    """Send what is there, `at_once` of it at a time, and say how long that took."""
     clock, began_cpu = SystemClock(), _cpu_seconds()
     began = clock.monotonic()
-    _send_all(waiting, count, at_once)
+    _send_all(iter(posts), len(posts), at_once)
     return Slice(
-        done=count,
+        done=len(posts),
         seconds=clock.monotonic() - began,
         cpu_seconds=_cpu_seconds() - began_cpu,
     )
 
 
-def _send_all(waiting: Iterator[_Ping], count: int, at_once: int) -> None:
+def _send_all(waiting: Iterator[Post], count: int, at_once: int) -> None:
     multi = pycurl.CurlMulti()
     multi.setopt(pycurl.M_MAXCONNECTS, at_once)
     for _ in range(min(count, at_once)):
@@ -101,7 +105,7 @@ def _handle() -> pycurl.Curl:
     return easy
 
 
-def _prepared(easy: pycurl.Curl, ping: _Ping) -> pycurl.Curl:
+def _prepared(easy: pycurl.Curl, ping: Post) -> pycurl.Curl:
     easy.setopt(pycurl.URL, ping.url)
     easy.setopt(pycurl.HTTPHEADER, ping.headers)
     easy.setopt(pycurl.POSTFIELDS, ping.body)
