@@ -47,20 +47,12 @@ async def held_webhook(connection: Connection, bucket: int, webhook_id: str) -> 
     return await find_webhook(connection, bucket, webhook_id)
 
 
-async def find_revisions(
-    connection: Connection, bucket: int, webhook_id: str
-) -> tuple[Revision, ...]:
-    """Read a webhook's revisions, oldest first."""
-    rows = await connection.fetch(_SQL["revisions"], bucket, webhook_id)
-    return tuple(read_revision(*row) for row in rows)
-
-
-async def find_tracked(connection: Connection, bucket: int, webhook_id: str) -> Tracked | None:
-    """Read a webhook as the dispatcher holds it."""
-    row = await connection.fetchrow(_SQL["tracked_one"], bucket, webhook_id)
-    if row is None:
+def tracked_of(rows: Sequence[Row]) -> Tracked | None:
+    """Return the webhook of the rows of `tracked_one`; None where there are none."""
+    if not rows:
         return None
-    return read_tracked(row, await find_revisions(connection, bucket, webhook_id))
+    revisions = tuple(read_revision(*row[:3]) for row in rows)
+    return read_tracked(rows[0][3:], revisions)
 
 
 async def tracked_of_bucket(connection: Connection, bucket: int) -> tuple[Tracked, ...]:

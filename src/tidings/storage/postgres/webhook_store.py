@@ -21,7 +21,7 @@ from tidings.storage.postgres.lanes import Lanes
 from tidings.storage.postgres.lifecycle_time import lag_ms
 from tidings.storage.postgres.queries import load_queries
 from tidings.storage.postgres.transaction import LaneTransaction
-from tidings.storage.postgres.webhook_rows import find_tracked, find_webhooks, held_webhook
+from tidings.storage.postgres.webhook_rows import find_webhooks, held_webhook, tracked_of
 from tidings.storage.rows.callbacks import changed_sheet_row, sheet_row
 from tidings.storage.rows.webhooks import (
     changeable,
@@ -114,8 +114,7 @@ class PostgresWebhookStore:
 
     async def tracked(self, bucket: int, webhook_id: str) -> Tracked | None:
         """Return a webhook as the dispatcher holds it, or None if it is gone."""
-        async with self._database.snapshot() as connection:
-            return await find_tracked(connection, bucket, webhook_id)
+        return tracked_of(await self._database.fetch(_SQL["tracked_one"], bucket, webhook_id))
 
 
 async def _create(

@@ -142,8 +142,14 @@ DELETE FROM sheet_webhook WHERE bucket = $1 AND webhook_id = $2
 DELETE FROM callback_cursor WHERE bucket = $1 AND webhook_id = $2
 
 -- name: tracked_one
--- One webhook as the dispatcher holds it.
-SELECT * FROM webhook_tracked WHERE bucket = $1 AND webhook_id = $2
+-- One webhook as the dispatcher holds it, once for each of its revisions, oldest first: it has one at
+-- least. One statement, and so one snapshot and one round trip: each page begins with it.
+SELECT revision.from_position, revision.filter, revision.kinds, tracked.*
+FROM webhook_tracked AS tracked
+INNER JOIN webhook_revision AS revision
+    ON revision.bucket = tracked.bucket AND revision.webhook_id = tracked.webhook_id
+WHERE tracked.bucket = $1 AND tracked.webhook_id = $2
+ORDER BY revision.from_position
 
 -- name: tracked_of_bucket
 -- All webhooks of a bucket as the dispatcher holds them.
