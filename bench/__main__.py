@@ -16,20 +16,27 @@ from rich.console import Console
 
 from bench import callbacks, calls, crowd, follower, latency, listing, pings, publish
 from bench.machine import this_machine
+from bench.postgres import listing as postgres_listing
+from bench.postgres import publish as postgres_publish
+from bench.postgres import snapshot as postgres_snapshot
 from bench.report import Report, Row, keep, show
 from bench.sizes import Sizes, current_sizes
 from tidings.clock import SystemClock
+from tidings.demo.private_postgres import NoPostgreSQL
 
 Measure = Callable[[Sizes, Path], Iterator[Row]]
 MEASURES: dict[str, Measure] = {
     "publish": publish.measure,
     "listing": listing.measure,
     "pings": pings.measure,
+    "callbacks": calls.measure,
     "latency": latency.measure,
     "crowd": crowd.measure,
     "follower": follower.measure,
     "receiver": callbacks.measure,
-    "callbacks": calls.measure,
+    "postgres-publish": postgres_publish.measure,
+    "postgres-listing": postgres_listing.measure,
+    "postgres-snapshot": postgres_snapshot.measure,
 }
 
 
@@ -45,9 +52,12 @@ def main() -> int:
     rows: list[Row] = []
     for name in names or MEASURES:
         with tempfile.TemporaryDirectory(prefix=f"tidings-bench-{name}-") as folder:
-            for row in MEASURES[name](sizes, Path(folder)):
-                console.print(f"{row.name}: {row.ours:,.3g} {row.unit}", highlight=False)
-                rows.append(row)
+            try:
+                for row in MEASURES[name](sizes, Path(folder)):
+                    console.print(f"{row.name}: {row.ours:,.3g} {row.unit}", highlight=False)
+                    rows.append(row)
+            except NoPostgreSQL as error:
+                console.print(f"{name} isn't measured. {error}", highlight=False)
     report = Report(machine=machine, sizes=sizes, rows=rows)
     show(report, console)
     folder = os.environ.get("BENCH_RESULTS") or str(Path(__file__).parent / "results")

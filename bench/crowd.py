@@ -65,7 +65,7 @@ def _filled(file: Path, webhooks: int) -> str:
         )
         return await filling.key(ACCOUNT)
 
-    return fill(file, filled)
+    return fill(url_of(file), filled)
 
 
 def _requests(key: str) -> list[bytes]:

@@ -113,21 +113,21 @@ def url_of(file: Path) -> str:
 
 
 @asynccontextmanager
-async def _filling(file: Path) -> AsyncIterator[Filling]:
+async def _filling(database: str) -> AsyncIterator[Filling]:
     clock = SystemClock()
-    await migrate(url_of(file))
-    storage = await open_storage(url_of(file), clock, serve=True)
+    await migrate(database)
+    storage = await open_storage(database, clock, serve=True)
     try:
         yield Filling(storage, clock)
     finally:
         await storage.close()
 
 
-def fill(file: Path, how: Callable[[Filling], Coroutine[object, object, T]]) -> T:
-    """Make a database and fill it; return what `how` returns."""
+def fill(database: str, how: Callable[[Filling], Coroutine[object, object, T]]) -> T:
+    """Make the database of a URL and fill it; return what `how` returns."""
 
     async def filled() -> T:
-        async with _filling(file) as filling:
+        async with _filling(database) as filling:
             return await how(filling)
 
     return uvloop.run(filled())

@@ -43,7 +43,7 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
         await filling.events(ACCOUNT, _SOLUTION, sizes.events)
         return await filling.key(ACCOUNT), webhook.webhook_id
 
-    key, webhook_id = fill(file, filled)
+    key, webhook_id = fill(url_of(file), filled)
     with tidings(url_of(file), folder) as server:
         for size, least in PAGE_SIZES.items():
             arguments = (server.port, key, webhook_id, size)

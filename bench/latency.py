@@ -32,8 +32,8 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
         await filling.webhooks(wishes)
         return await filling.key(ACCOUNT)
 
-    key = fill(file, filled)
-    fill(bare_file, filled)
+    key = fill(url_of(file), filled)
+    fill(url_of(bare_file), filled)
     with (
         tidings(url_of(file), folder) as ours,
         running("bench.bare.publish", bare_file, log=folder / "bare.log") as bare,

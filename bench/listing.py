@@ -33,7 +33,7 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
         await filling.events(ACCOUNT, _SOLUTION, sizes.events)
         return [await filling.key(ACCOUNT) for _ in range(_KEYS)], webhook
 
-    keys, webhook = fill(file, filled)
+    keys, webhook = fill(url_of(file), filled)
     yield _on_disk(file, sizes.events)
     arguments = (file, webhook.bucket, _SOLUTION)
     with (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bench.load import Load, run_load
 from bench.processes import Process
@@ -20,25 +20,46 @@ def paired(
     *,
     connections: int,
     per_request: int,
+    database_cpu: Callable[[], float] = float,
 ) -> list[tuple[Slice, Slice]]:
     """Load both in turns, `rounds` times; `per_request` is what one request counts for.
 
-    Raises RuntimeError where a request fails: what is fast at refusing says nothing.
+    `database_cpu` tells the processor time of a database that both use in their turns. Raises
+    RuntimeError where a request fails: what is fast at refusing says nothing.
     """
 
-    def loaded(side: tuple[Process, Sequence[bytes]], seconds: float) -> Slice:
-        process, requests = side
-        load = Load(port=process.port, connections=connections, seconds=seconds, requests=requests)
-        before = process.cpu_seconds()
-        result = run_load(load)
-        if result.failed or not result.answered:
-            raise RuntimeError(f"{result.failed} requests failed, {result.answered} didn't")
-        return Slice(
-            done=result.answered * per_request,
-            seconds=result.seconds,
-            cpu_seconds=process.cpu_seconds() - before,
+    def load(side: tuple[Process, Sequence[bytes]], seconds: float) -> Slice:
+        return loaded(
+            *side,
+            seconds=seconds,
+            connections=connections,
+            per_request=per_request,
+            database_cpu=database_cpu,
         )
 
     for side in (ours, bare):
-        loaded(side, sizes.seconds * _WARM_UP)
-    return [(loaded(ours, sizes.seconds), loaded(bare, sizes.seconds)) for _ in range(sizes.rounds)]
+        load(side, sizes.seconds * _WARM_UP)
+    return [(load(ours, sizes.seconds), load(bare, sizes.seconds)) for _ in range(sizes.rounds)]
+
+
+def loaded(
+    process: Process,
+    requests: Sequence[bytes],
+    *,
+    seconds: float,
+    connections: int,
+    per_request: int,
+    database_cpu: Callable[[], float] = float,
+) -> Slice:
+    """Load one server for a while. Raises RuntimeError where a request fails."""
+    load = Load(port=process.port, connections=connections, seconds=seconds, requests=requests)
+    before, database_before = process.cpu_seconds(), database_cpu()
+    result = run_load(load)
+    if result.failed or not result.answered:
+        raise RuntimeError(f"{result.failed} requests failed, {result.answered} didn't")
+    return Slice(
+        done=result.answered * per_request,
+        seconds=result.seconds,
+        cpu_seconds=process.cpu_seconds() - before,
+        database_cpu_seconds=database_cpu() - database_before,
+    )

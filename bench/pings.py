@@ -68,7 +68,7 @@ def _filled(file: Path, port: int, each: int) -> Sequence[str]:
             keys.append(await filling.key(account))
         return keys
 
-    return fill(file, filled)
+    return fill(url_of(file), filled)
 
 
 def _burst(ours: Process, receiver: Process, keys: Sequence[str], owed: int) -> Slice:

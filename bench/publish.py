@@ -24,8 +24,8 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
     async def with_key(filling: Filling) -> str:
         return await filling.key(ACCOUNT)
 
-    key = fill(file, with_key)
-    fill(bare_file, with_key)
+    key = fill(url_of(file), with_key)
+    fill(url_of(bare_file), with_key)
     with (
         tidings(url_of(file), folder) as ours,
         running("bench.bare.publish", bare_file, log=folder / "bare.log") as bare,

@@ -30,6 +30,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The same by processor time: it says less of waiting, and more on a busy machine."""
     ours_cpu_us: float | None = None
     bare_cpu_us: float | None = None
+    """Processor time of one of what is counted: of the server alone."""
+    ours_database_cpu_us: float | None = None
+    bare_database_cpu_us: float | None = None
+    """And of the database beside it; `cpu_ratio` counts both."""
     note: str = ""
 
     @property
@@ -46,6 +50,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     done: float
     seconds: float
     cpu_seconds: float
+    database_cpu_seconds: float = 0.0
+    """Of a database that is a server of its own."""
 
 
 def compared(
@@ -59,6 +65,8 @@ def compared(
     """Return the row of slices in pairs (ours, bare): medians, since machines are disturbed."""
     ours, bare = [one for one, _ in pairs], [other for _, other in pairs]
     ours_cpu, bare_cpu = _median_cpu_us(ours), _median_cpu_us(bare)
+    ours_database, bare_database = _median_database_us(ours), _median_database_us(bare)
+    ours_all, bare_all = ours_cpu + ours_database, bare_cpu + bare_database
     return Row(
         name=name,
         unit=unit,
@@ -66,9 +74,11 @@ def compared(
         bare=statistics.median(map(_rate, bare)),
         ratio=statistics.median(_rate(one) / _rate(other) for one, other in pairs),
         least_ratio=least_ratio,
-        cpu_ratio=bare_cpu / ours_cpu if ours_cpu else None,
+        cpu_ratio=bare_all / ours_all if ours_all else None,
         ours_cpu_us=ours_cpu,
         bare_cpu_us=bare_cpu,
+        ours_database_cpu_us=ours_database or None,
+        bare_database_cpu_us=bare_database or None,
         note=note,
     )
 
@@ -79,6 +89,10 @@ def _rate(part: Slice) -> float:
 
 def _median_cpu_us(parts: Sequence[Slice]) -> float:
     return statistics.median(part.cpu_seconds / part.done * 1e6 for part in parts)
+
+
+def _median_database_us(parts: Sequence[Slice]) -> float:
+    return statistics.median(part.database_cpu_seconds / part.done * 1e6 for part in parts)
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,9 +22,13 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """Of one slice."""
     connections: int = 64
     """At once, of a load."""
+    snapshot_seconds: float = 60.0
+    """That a snapshot is held open on PostgreSQL."""
 
 
-SMOKE = Sizes(events=300, webhooks=30, pings=32, rounds=1, seconds=0.1, connections=4)
+SMOKE = Sizes(
+    events=300, webhooks=30, pings=32, rounds=1, seconds=0.1, connections=4, snapshot_seconds=0.2
+)
 """All of it in seconds: says that the benchmarks run, and nothing about speed."""
 
 

@@ -12,46 +12,18 @@ import sys
 import threading
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
 
 import apsw
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bench.bare.publication import PUBLICATION, Row, entry_row
 from bench.bare.server import answer, body_of, serve
-from bench.traffic import ACCOUNT
 
 _INSERT = (Path(__file__).parent / "insert_entry.sql").read_text()
 _VALUES = _INSERT[_INSERT.rindex("(") :].strip()
 _SIZES = (64, 16, 4, 1)
 _INSERTS = {size: _INSERT.strip() + f", {_VALUES}" * (size - 1) for size in _SIZES}
-_EVENT = (
-    b',"kind":"%b","event_at":"2026-03-01T10:20:30.000Z","record_event_data":{"record_id":"%b",'
-    b'"locator":{"account_id":"' + ACCOUNT.encode() + b'","solution_id":"%b","application_id":"%b"}'
-    b',"data":%b,"previous":{}},"ctx":{"change_id":"4b2ed20d-6f00-4b0c-8fac-082182aa9aac",'
-    b'"change_size":1,"batch_id":"4b2ed20d-6f00-4b0c-8fac-082182aa9aad","batch_size":%d,'
-    b'"source":"UNKNOWN","handler":"API"}}'
-)
-
-
-class Change(msgspec.Struct):
-    """A change, as far as its bytes need it."""
-
-    kind: str
-    application_id: str
-    record_id: str
-    data: msgspec.Raw
-
-
-class Publication(msgspec.Struct):
-    """The body of a request."""
-
-    solution_id: str
-    changes: list[Change]
-
-
-_PUBLICATION = msgspec.json.Decoder(Publication)
-Row = tuple[Any, ...]
 
 
 class GroupCommit:
@@ -99,9 +71,9 @@ async def _app() -> ASGIApp:
     positions = count(1)
 
     async def app(_: Scope, receive: Receive, send: Send) -> None:
-        publication = _PUBLICATION.decode(await body_of(receive))
+        publication = PUBLICATION.decode(await body_of(receive))
         solution = publication.solution_id
-        rows = [_row(change, next(positions), solution) for change in publication.changes]
+        rows = [entry_row(change, next(positions), solution) for change in publication.changes]
         await log.append(rows)
         receipt = {
             "accepted": len(rows),
@@ -113,19 +85,6 @@ async def _app() -> ASGIApp:
         await answer(send, msgspec.json.encode(receipt))
 
     return app
-
-
-def _row(change: Change, position: int, solution: str) -> Row:
-    body = _EVENT % (
-        change.kind.encode(),
-        change.record_id.encode(),
-        solution.encode(),
-        change.application_id.encode(),
-        change.data,
-        1,
-    )
-    place = (0, position, ACCOUNT, solution, change.application_id)
-    return (*place, 1, -1, change.record_id, None, None, None, body)
 
 
 if __name__ == "__main__":

@@ -29,10 +29,17 @@ def bench(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("name", MEASURES)
+POSTGRES = ",".join(name for name in MEASURES if name.startswith("postgres"))
+"""All of these in one run, which costs less than one each."""
+RUNS = [*(name for name in MEASURES if not name.startswith("postgres")), POSTGRES]
+
+
+@pytest.mark.parametrize("name", RUNS)
 def test_a_benchmark_runs_and_keeps_what_it_measured(name: str, tmp_path: Path) -> None:
     done = bench(tmp_path, BENCH=name)
     assert done.returncode == 0, done.stdout + done.stderr
+    if "isn't measured" in done.stdout:
+        pytest.skip(done.stdout)
     [file] = tmp_path.iterdir()
     report = msgspec.json.decode(file.read_bytes(), type=Report)
     assert report.machine.versions["sqlite"]

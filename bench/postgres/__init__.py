@@ -1,0 +1,1 @@
+"""The measurements that need a PostgreSQL, which they start themselves, with full durability."""
