@@ -128,6 +128,7 @@ async def test_the_two_hot_reads_go_by_their_indexes(postgres: PostgresDatabase)
             (*place, 1 << 60, 1022, None, None, 51, 1 << 20),
             {"place": f"Only {PAGE}", "whole": f"{TAIL}|{PAGE}"},
         ),
+        "scan_whole_span": ((*place, 1 << 60, 1022, 51, 1 << 20), {"whole": PAGE}),
     }
     try:
         for name, (values, indexes) in reads.items():

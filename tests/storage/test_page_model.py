@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 
 import msgspec
@@ -21,11 +22,12 @@ from tidings.domain.filter import (
     field_mask,
 )
 from tidings.domain.kinds import Kind
-from tidings.storage.sqlite import SqliteStorage
+from tidings.ports import Storage
 from tidings.testing.clock import ManualClock
 from tidings.testing.storage_samples import bodies, entry, page_query, publish
 
 from .conftest import SqliteFile
+from .postgres_setting import PostgresDatabase
 
 
 def _twins() -> tuple[str, str]:
@@ -89,18 +91,30 @@ def _covers(wanted: Filter, kinds: tuple[Kind, ...], stored: Stored) -> bool:
 class Lab:
     """One storage for all examples; each example has an account of its own."""
 
-    def __init__(self, runner: asyncio.Runner, storage: SqliteStorage) -> None:
+    def __init__(self, runner: asyncio.Runner, storage: Storage) -> None:
         self.runner = runner
         self.storage = storage
         self.accounts = count()
 
 
 @pytest.fixture
-def lab(database: SqliteFile, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "FIRST_SLICE_ROWS", 1)
     monkeypatch.setattr(limits, "SCAN_SLICE_ROWS", 7)
+
+
+@pytest.fixture
+def sqlite_lab(database: SqliteFile, _small_slices: None) -> Iterator[Lab]:
     with asyncio.Runner() as runner:
         storage = runner.run(database.open(ManualClock()))
+        yield Lab(runner, storage)
+        runner.run(storage.close())
+
+
+@pytest.fixture
+def postgres_lab(postgres: PostgresDatabase, _small_slices: None) -> Iterator[Lab]:
+    with asyncio.Runner() as runner:
+        storage = runner.run(postgres.open(ManualClock()))
         yield Lab(runner, storage)
         runner.run(storage.close())
 
@@ -123,7 +137,12 @@ async def _store(lab: Lab, account: str, entries: list[Stored]) -> list[tuple[in
 
 
 async def _walk(
-    lab: Lab, account: str, revisions: tuple[Revision, ...], sizes: list[int], budgets: list[float]
+    lab: Lab,
+    account: str,
+    revisions: tuple[Revision, ...],
+    sizes: list[int],
+    budgets: list[float],
+    max_bytes: int,
 ) -> list[bytes]:
     """Read pages of these sizes in turn to the end, checking each page's own promises."""
     seen: list[bytes] = []
@@ -138,11 +157,13 @@ async def _walk(
                 revisions=revisions,
                 limit=size,
                 budget_seconds=budget,
+                max_bytes=max_bytes,
             )
         )
         assert token <= page.end
         assert all(token < found.position <= page.end for found in page.entries)
-        assert len(page.entries) == size or not page.has_more or budget == 0
+        full = len(page.entries) == size or sum(map(len, bodies(page))) >= max_bytes
+        assert full or not page.has_more or budget == 0
         seen += bodies(page)
         token = page.end
         if not page.has_more:
@@ -150,25 +171,51 @@ async def _walk(
     raise AssertionError
 
 
-@settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
+class Example(msgspec.Struct, frozen=True):
+    """What is stored, what is asked for, and in what pages."""
+
+    entries: list[Stored]
+    rules: list[tuple[int, Filter, tuple[Kind, ...]]]
+    sizes: list[int]
+    budgets: list[float]
+    max_bytes: int
+
+
+EXAMPLES = st.builds(
+    Example,
     entries=st.lists(STORED, max_size=40),
     rules=RULES,
     sizes=st.lists(st.integers(1, 12), min_size=1, max_size=3),
     budgets=st.lists(st.sampled_from((60.0, 0.0)), min_size=1, max_size=3),
+    max_bytes=st.sampled_from((1 << 20, 4)),
 )
-def test_a_walk_of_pages_shows_what_a_plain_list_shows(
-    lab: Lab,
-    entries: list[Stored],
-    rules: list[tuple[int, Filter, tuple[Kind, ...]]],
-    sizes: list[int],
-    budgets: list[float],
+any_number_of = partial(
+    settings, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@any_number_of(max_examples=120)
+@given(example=EXAMPLES)
+def test_a_walk_of_pages_on_sqlite_shows_what_a_plain_list_shows(
+    sqlite_lab: Lab, example: Example
 ) -> None:
+    check(sqlite_lab, example)
+
+
+@any_number_of(max_examples=30)
+@given(example=EXAMPLES)
+def test_a_walk_of_pages_on_postgresql_shows_what_a_plain_list_shows(
+    postgres_lab: Lab, example: Example
+) -> None:
+    check(postgres_lab, example)
+
+
+def check(lab: Lab, example: Example) -> None:
+    """Store an example under an account of its own, and compare a walk with what was stored."""
+    entries = example.entries
     account = f"account-{next(lab.accounts)}"
     placed = lab.runner.run(_store(lab, account, entries))
-    ordered = sorted(rules, key=lambda rule: rule[0])
+    ordered = sorted(example.rules, key=lambda rule: rule[0])
     starts = [placed[index][0] if index < len(placed) else 1 << 52 for index, _, _ in ordered]
     revisions = tuple(
         Revision(start, wanted, kinds)
@@ -183,4 +230,5 @@ def test_a_walk_of_pages_shows_what_a_plain_list_shows(
                 rule = later
         if _covers(rule[1], rule[2], stored):
             expected.append(f"{number}".encode())
-    assert lab.runner.run(_walk(lab, account, revisions, sizes, budgets)) == expected
+    pages = (example.sizes, example.budgets, example.max_bytes)
+    assert lab.runner.run(_walk(lab, account, revisions, *pages)) == expected
