@@ -207,14 +207,16 @@ class Lane:
         """
         give_up_at = self._clock.monotonic() + limits.DATABASE_RETRY_SECONDS
         wait_seconds = limits.DATABASE_RETRY_WAIT_SECONDS
+        attached: set[int] = set()
         while True:
             attempt = _Try(self, buckets)
             try:
                 value = await attempt.run(work)
             except Exception as error:
                 await self._undo(error)
-                if misses_a_day(error):
+                if misses_a_day(error) and not attempt.days <= attached:
                     await self._days.attach(attempt.days)
+                    attached |= attempt.days
                     continue
                 again = is_undone(error) or (is_lost(error) and (resend or not attempt.committing))
                 if not again or self._clock.monotonic() >= give_up_at:
