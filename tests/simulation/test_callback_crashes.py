@@ -17,6 +17,7 @@ from tests.simulation.sheets import URL, SheetWorld
 from tidings import telemetry
 from tidings.domain import limits
 from tidings.domain.dispatch import BucketSettlement
+from tidings.domain.sheet_standing import sheet_of
 from tidings.domain.sheet_webhook import SheetStatus
 from tidings.errors import StorageUnavailable
 from tidings.ports import SendOutcome, SendRequest
@@ -252,6 +253,11 @@ async def test_where_retention_has_passed_the_cursor_it_goes_on_from_what_is_lef
     assert world.rows() == [1, 3]
     (said,) = [line for line in logs if line["event"] == telemetry.CALLBACK_EXPIRED]
     assert said["webhook_id"] == webhook.webhook_id
+    details = sheet_of(await world.row_of(webhook)).disabled_details
+    assert details is not None
+    assert said["since"] in details
+    await world.stand(webhook, SheetStatus.ENABLED)
+    assert sheet_of(await world.row_of(webhook)).disabled_details is None
 
 
 async def test_a_callback_whose_events_are_gone_is_not_sent_under_its_nonce(

@@ -112,7 +112,7 @@ def print_sheet(webhook: Webhook, cursor: CallbackCursor | None) -> dict[str, An
     if sheet.columns:
         shown["subscope"] = {"columnIds": sheet.columns}
     details = _disabled_details(webhook)
-    if not enabled and details is not None:
+    if details is not None:  # an enabled one's say what retention took from it while it wasn't
         shown["disabledDetails"] = details
     if cursor is not None and cursor.last_attempt_at is not None:
         shown["stats"] = _stats(cursor, cursor.last_attempt_at)

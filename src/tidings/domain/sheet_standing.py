@@ -64,6 +64,17 @@ def judged_from(webhook: Webhook, last: Webhook, position: int) -> Webhook:
     return replace(webhook, sheet=judged)
 
 
+def told_of_loss(webhook: Webhook, details: str) -> Webhook | None:
+    """Return an enabled `webhook` that says what retention took from it; None for any other.
+
+    It stands so until its status is another: then that has its own to say.
+    """
+    sheet = sheet_of(webhook)
+    if sheet.status is not SheetStatus.ENABLED:
+        return None
+    return replace(webhook, sheet=replace(sheet, disabled_details=details))
+
+
 def _with(
     webhook: Webhook, status: SheetStatus, at: datetime, details: str | None, *, number: int
 ) -> Webhook:

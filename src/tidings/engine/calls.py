@@ -38,7 +38,8 @@ class Calls:
     `cursor` is what the row is to be. What waits is gathered until `gather_due`; None where nothing
     came since the last callback. Nothing is sent before `not_before`. `withdrawn` says that the row
     disagreed with what was due, until the tail brings its change. `judged` are judgements of the
-    sheet that aren't in its row yet; they hold the bucket's checkpoint back. `alike` are the
+    sheet that aren't in its row yet; they hold the bucket's checkpoint back. `expired` says what
+    retention dropped before it could be sent, until that is in the row too. `alike` are the
     webhooks with the same wish, itself too, oldest first.
     """
 
@@ -46,6 +47,7 @@ class Calls:
         "alike",
         "created_position",
         "cursor",
+        "expired",
         "gather_due",
         "gather_seconds",
         "judged",
@@ -68,6 +70,7 @@ class Calls:
         self.gather_due: float | None = None
         self.not_before = 0.0
         self.withdrawn = False
+        self.expired: str | None = None
         self.judged: deque[Judgement] = deque()
         self.alike: list[Subscription] = []
 

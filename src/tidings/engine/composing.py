@@ -54,6 +54,7 @@ class Composer:
         tails: Mapping[int, int],
         *,
         on_touched: Callable[[Subscription], None],
+        on_expired: Callable[[Subscription], None],
     ) -> None:
         self._log = log
         self._gathering = Gathering(log, clock)
@@ -61,6 +62,7 @@ class Composer:
         self._cursors = cursors
         self._tails = tails
         self._on_touched = on_touched
+        self._on_expired = on_expired
 
     async def compose(
         self, subscription: Subscription, webhook: Webhook, call: Call
@@ -190,13 +192,19 @@ class Composer:
         return True
 
     def _say_expired(self, subscription: Subscription, begins: Place, floor: int) -> None:
-        if waits(subscription):
-            telemetry.logger().warning(
-                telemetry.CALLBACK_EXPIRED,
-                webhook_id=subscription.webhook_id,
-                since=format_instant(instant_of(begins.position)),
-                until=format_instant(instant_of(floor)),
-            )
+        """Say what is lost: where something waited, the cursor stood before the first of it."""
+        if not waits(subscription):
+            return
+        since, until = (format_instant(instant_of(at)) for at in (begins.position, floor))
+        telemetry.logger().warning(
+            telemetry.CALLBACK_EXPIRED,
+            webhook_id=subscription.webhook_id,
+            since=since,
+            until=until,
+        )
+        told = f"Events from {since} to {until} are over {limits.LOG_DAYS} days old, and gone"
+        calls_of(subscription).expired = told
+        self._on_expired(subscription)
 
     def _departure(
         self, webhook: Webhook, call: Call, request: SendRequest, identity: str, covered: int

@@ -75,6 +75,7 @@ class Dispatcher:
                 clock,
                 CursorWriter(storage.dispatch, leases),
                 self.tail.positions,
+                on_expired=standings.look_at,
                 on_touched=self._touch,
             ),
             on_touched=self._touch,

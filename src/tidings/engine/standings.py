@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from tidings import telemetry
 from tidings.domain import limits
-from tidings.domain.sheet_standing import scope_judged, sheet_of
+from tidings.domain.sheet_standing import scope_judged, sheet_of, told_of_loss
 from tidings.engine.calls import Judgement, calls_of
 from tidings.engine.leases import Leases
 from tidings.engine.subscriptions import Subscription
@@ -61,15 +61,18 @@ class Standings:
         return limits.FLUSH_SECONDS if self._waiting else IDLE_SECONDS
 
     async def _write(self, subscription: Subscription) -> bool:
-        """Write a webhook's judgements, one after the other; return whether none is left."""
+        """Write what is to be said of a webhook, one after the other; return whether all is."""
         calls = calls_of(subscription)
-        while calls.judged:
+        while calls.judged or calls.expired:
             epoch = self._leases.epochs.get(subscription.bucket)
             if epoch is None or not self._leases.sure:
                 return epoch is None  # whoever holds its bucket judges it again
-            judgement = calls.judged[0]
+            judgement, expired = calls.judged[0] if calls.judged else None, calls.expired
             try:
-                await self._write_one(subscription, judgement, epoch)
+                if judgement is not None:
+                    await self._write_one(subscription, judgement, epoch)
+                elif expired is not None:
+                    await self._say_expired(subscription, expired, epoch)
             except RevisionConflict:
                 return False
             except LeaseLost:
@@ -77,10 +80,18 @@ class Standings:
                 return True
             except NotFound:
                 calls.judged.clear()
-            if calls.judged and calls.judged[0] is judgement:
+            if judgement is None:
+                calls.expired = None
+            elif calls.judged and calls.judged[0] is judgement:
                 calls.judged.popleft()
             self.on_touched(subscription)
         return True
+
+    async def _say_expired(self, subscription: Subscription, told: str, epoch: int) -> None:
+        webhook = await self._store.get(subscription.bucket, subscription.webhook_id)
+        changed = None if webhook is None else told_of_loss(webhook, told)
+        if changed is not None:
+            await self._store.update(changed, epoch=epoch)
 
     async def _write_one(
         self, subscription: Subscription, judgement: Judgement, epoch: int
