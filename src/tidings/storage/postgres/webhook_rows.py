@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from tidings.domain.dispatch import CallbackCursor, Tracked
 from tidings.domain.filter import Revision
@@ -47,7 +48,7 @@ async def held_webhook(connection: Connection, bucket: int, webhook_id: str) -> 
     return await find_webhook(connection, bucket, webhook_id)
 
 
-def tracked_of(rows: Sequence[Row]) -> Tracked | None:
+def tracked_of(rows: Sequence[Sequence[Any]]) -> Tracked | None:
     """Return the webhook of the rows of `tracked_one`; None where there are none."""
     if not rows:
         return None
