@@ -17,8 +17,8 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INP
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: $(READY) ## Run the whole way of a change on real data, with real processes killed on the way.
-	@$(BIN)/python -m tidings demo $(DEMO_ARGS)
+demo: $(READY) ## Run the whole way of a change on real data; DATABASE=postgresql runs it on that.
+	@$(BIN)/python -m tidings demo $(if $(DATABASE),--database '$(DATABASE)') $(DEMO_ARGS)
 
 test: $(READY) ## Run every test.
 	@$(BIN)/python -m pytest

@@ -14,6 +14,13 @@ def demo(
     revisions: Annotated[
         int | None, typer.Option(min=16, help="Publish only the first so many revisions.")
     ] = None,
+    database: Annotated[
+        str,
+        typer.Option(
+            help="Where the log is kept: sqlite, postgresql (one that is started for the demo), "
+            "or the URL of a PostgreSQL database of yours.",
+        ),
+    ] = "sqlite",
 ) -> None:
     """Publish 189 real revisions of the S&P 500's table, and rebuild it from events alone.
 
@@ -25,6 +32,7 @@ def demo(
         $ tidings demo
     """
     # Imported late, so that no other command waits for the demo's parts to load.
+    from tidings.demo.databases import Databases
     from tidings.demo.play import play
     from tidings.demo.report import print_report
     from tidings.demo.sheet_play import play_sheet
@@ -40,11 +48,12 @@ def demo(
     def say(sentence: str) -> None:
         console.print(sentence, markup=False, soft_wrap=True)
 
-    outcome = play(history, say)
-    print_report(outcome, console)
-    console.print("\nThe same changes as Smartsheet callbacks")
-    called = play_sheet(history, say)
-    print_sheet_report(called, console)
+    with Databases(database, say) as databases:
+        outcome = play(history, databases, say)
+        print_report(outcome, console)
+        console.print("\nThe same changes as Smartsheet callbacks")
+        called = play_sheet(history, databases, say)
+        print_sheet_report(called, console)
     if outcome.faults or called.faults:
         raise typer.Exit(1)
 

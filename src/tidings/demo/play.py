@@ -13,6 +13,7 @@ import msgspec
 from tidings.client import Client, Patience
 from tidings.clock import SystemClock
 from tidings.demo import source
+from tidings.demo.databases import Databases
 from tidings.demo.ledger import Ledger
 from tidings.demo.processes import (
     ReceiverProcess,
@@ -46,14 +47,14 @@ PATIENCE = Patience(total_seconds=20.0, longest_seconds=0.5)
 
 
 class Play:
-    """One run of the demo in a folder of its own."""
+    """One run of the demo in a folder and a database of its own."""
 
-    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, database: str, say: Callable[[str], None]) -> None:
         self._clock = SystemClock()
         self._began_at = self._clock.monotonic()
         self._folder = folder
         self._say = say
-        self._database = f"sqlite:///{folder}/demo.db"
+        self._database = database
         self._server = ServerProcess(self._database, folder, self._clock)
         self._receiver = ReceiverProcess(free_port(), folder, self._clock)
         self._kills: list[tuple[float, float]] = []
@@ -208,10 +209,14 @@ class Play:
         self._say(f"{self._clock.monotonic() - self._began_at:5.1f} s  {sentence}")
 
 
-def play(revisions: Sequence[Revision], say: Callable[[str], None]) -> Outcome:
+def play(
+    revisions: Sequence[Revision], databases: Databases, say: Callable[[str], None]
+) -> Outcome:
     """Run the demo in a temporary folder and return what was seen.
 
     Raises FailedPrecondition if a process doesn't start, or the receiver doesn't catch up.
     """
-    with tempfile.TemporaryDirectory(prefix="tidings-demo-") as folder:
-        return Play(Path(folder), say).run(revisions)
+    with tempfile.TemporaryDirectory(prefix="tidings-demo-") as name:
+        folder = Path(name)
+        with databases.fresh(folder) as database:
+            return Play(folder, database, say).run(revisions)

@@ -13,6 +13,7 @@ import msgspec
 
 from tidings.client import Client
 from tidings.clock import SystemClock
+from tidings.demo.databases import Databases
 from tidings.demo.play import PATIENCE
 from tidings.demo.processes import (
     ReceiverProcess,
@@ -50,15 +51,15 @@ _ATTEMPTS = 10_000
 
 
 class SheetPlay:
-    """One run of the act in a folder of its own."""
+    """One run of the act in a folder and a database of its own."""
 
-    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, database: str, say: Callable[[str], None]) -> None:
         self._clock = SystemClock()
         self._began_at = self._clock.monotonic()
         self._folder = folder
         self._say = say
         self._numbers = load_numbers()
-        self._database = f"sqlite:///{folder}/sheet.db"
+        self._database = database
         gather = ("--callback-gather-seconds", str(GATHER_SECONDS))
         self._server = ServerProcess(self._database, folder, self._clock, *gather)
         self._receiver = ReceiverProcess(
@@ -170,10 +171,14 @@ class SheetPlay:
         self._say(f"{self._clock.monotonic() - self._began_at:5.1f} s  {sentence}")
 
 
-def play_sheet(revisions: Sequence[Revision], say: Callable[[str], None]) -> SheetOutcome:
+def play_sheet(
+    revisions: Sequence[Revision], databases: Databases, say: Callable[[str], None]
+) -> SheetOutcome:
     """Run the act in a temporary folder and return what was seen.
 
     Raises FailedPrecondition if a process doesn't start, or the receiver doesn't catch up.
     """
-    with tempfile.TemporaryDirectory(prefix="tidings-demo-") as folder:
-        return SheetPlay(Path(folder), say).run(revisions)
+    with tempfile.TemporaryDirectory(prefix="tidings-demo-") as name:
+        folder = Path(name)
+        with databases.fresh(folder) as database:
+            return SheetPlay(folder, database, say).run(revisions)
