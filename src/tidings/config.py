@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tidings.domain import limits
+from tidings.domain.server_role import ServerRole
 from tidings.errors import ConfigurationError
 
 ENV_PREFIX = "TIDINGS_"
@@ -56,6 +57,16 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 is every one.")
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(
         8080, description="The port to listen on; 0 picks a free one and says which."
+    )
+    roles: str = Field(
+        ",".join(ServerRole),
+        description="What this process does, parted by commas: api answers requests, dispatcher "
+        "sends, sweeper lets time take effect. PostgreSQL.",
+    )
+    workers: Annotated[int, Field(ge=1, le=limits.WORKERS)] = Field(
+        1,
+        description="Processes that share the roles and the port; one that dies is started again. "
+        "PostgreSQL.",
     )
     dev: bool = Field(
         False,
@@ -126,6 +137,20 @@ class Settings(BaseSettings):
     @classmethod
     def _in_any_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _are_roles(cls, value: object) -> object:
+        names = [name.strip().lower() for name in str(value).split(",")]
+        for name in names:
+            if name not in list(ServerRole):
+                raise ValueError(f"must be some of {', '.join(ServerRole)}, parted by commas")
+        return ",".join(role for role in ServerRole if role in names)
+
+    @property
+    def server_roles(self) -> frozenset[ServerRole]:
+        """The setting `roles`, read."""
+        return frozenset(map(ServerRole, self.roles.split(",")))
 
     @field_validator("url")
     @classmethod

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from typing import Annotated
 
 import typer
@@ -17,19 +16,16 @@ from tidings import __version__
 from tidings.cli.demo import demo
 from tidings.cli.doctor import doctor
 from tidings.cli.events import events
+from tidings.cli.exits import exit_code_of
 from tidings.cli.keys import keys
 from tidings.cli.listen import listen
 from tidings.cli.migrate import migrate
-from tidings.cli.output import complain
 from tidings.cli.publish import publish
 from tidings.cli.replay import replay
 from tidings.cli.serve import serve
 from tidings.cli.webhooks import webhooks
 from tidings.config import variable_of
-from tidings.errors import ConfigurationError, TidingsError, Unauthenticated
 
-REFUSED = 1
-USAGE = 2
 _OWN_FILES = 0o077
 """The umask: a database holds signing secrets, so what we make is its owner's alone."""
 
@@ -81,26 +77,4 @@ def tidings(
 def main() -> None:
     """Run the command line and exit."""
     os.umask(_OWN_FILES)
-    try:
-        app(prog_name="tidings")
-    except ConfigurationError as error:
-        complain(error.message)
-        sys.exit(USAGE)
-    except Unauthenticated as error:
-        complain(f"{error.message} (see `--key` or {variable_of('key')})")
-        sys.exit(REFUSED)
-    except TidingsError as error:
-        complain(error.message)
-        sys.exit(REFUSED)
-    except Exception as error:  # noqa: BLE001 - the last one: a sentence, never a trace
-        complain(_fault(error))
-        sys.exit(REFUSED)
-
-
-def _fault(error: Exception) -> str:
-    """Return a sentence for what no error of ours foresaw, with the place where it happened."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return (
-        f"This is a fault of tidings {__version__}, please report it: {type(error).__name__}: "
-        f"{error} ({frame.name}, line {frame.lineno} of {frame.filename})."
-    )
+    sys.exit(exit_code_of(lambda: app(prog_name="tidings")))

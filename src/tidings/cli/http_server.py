@@ -84,6 +84,10 @@ class HttpServer(uvicorn.Server):
                     connection.transport.abort()
         await super().shutdown(sockets)
 
+    def hang_up(self) -> None:
+        """Answer what is open no more."""
+        self.force_exit = True
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals alone: they end more than the HTTP server."""
@@ -91,14 +95,22 @@ class HttpServer(uvicorn.Server):
 
 
 @contextmanager
-def ended_by_signals(ending: asyncio.Event, http: uvicorn.Server) -> Iterator[None]:
-    """Take SIGTERM and SIGINT: the first sets `ending`, a second hangs up on open requests."""
+def ended_by_signals(
+    ending: asyncio.Event, hang_up: Callable[[], None], lifeline: int | None = None
+) -> Iterator[None]:
+    """Take SIGTERM and SIGINT: the first sets `ending`, a second hangs up on open requests.
+
+    The end of a pipe, the `lifeline`, is as a first signal.
+    """
     loop = asyncio.get_running_loop()
 
     def end() -> None:
-        http.force_exit = ending.is_set()
+        if ending.is_set():
+            hang_up()
         ending.set()
 
+    if lifeline is not None:
+        loop.add_reader(lifeline, _ended_by_pipe, loop, lifeline, ending)
     for number in ENDING_SIGNALS:
         loop.add_signal_handler(number, end)
     try:
@@ -106,6 +118,13 @@ def ended_by_signals(ending: asyncio.Event, http: uvicorn.Server) -> Iterator[No
     finally:
         for number in ENDING_SIGNALS:
             loop.remove_signal_handler(number)
+        if lifeline is not None:
+            loop.remove_reader(lifeline)
+
+
+def _ended_by_pipe(loop: asyncio.AbstractEventLoop, lifeline: int, ending: asyncio.Event) -> None:
+    loop.remove_reader(lifeline)
+    ending.set()
 
 
 @contextmanager

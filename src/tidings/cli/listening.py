@@ -83,7 +83,7 @@ async def _serve(
     scheme = "http" if wanted.tls is None else "https"
     with bound(wanted.host, wanted.port) as socket:
         http = HttpServer(config, lambda: listening(url_of(socket, scheme)))
-        with ended_by_signals(ending, http):
+        with ended_by_signals(ending, http.hang_up):
             serving = asyncio.create_task(http.serve(sockets=[socket]))
             serving.add_done_callback(lambda _: ending.set())
             await ending.wait()

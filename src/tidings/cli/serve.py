@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import socket
 import sys
 
 from tidings.cli.logs import configure_logs
 from tidings.cli.options import with_settings
 from tidings.cli.output import note
-from tidings.config import Settings
+from tidings.clock import SystemClock
+from tidings.config import Settings, flag_of
+from tidings.domain.server_role import EVERY_ROLE, ServerRole
+from tidings.errors import ConfigurationError
 
 _SWITCH_SECONDS = 0.0005
 _COLLECT_AFTER = 50_000
@@ -20,6 +25,8 @@ _COLLECT_AFTER = 50_000
     "statement_seconds",
     "host",
     "port",
+    "roles",
+    "workers",
     "dev",
     "connections",
     "requests_per_second",
@@ -43,15 +50,59 @@ def serve(settings: Settings) -> None:
 
         $ tidings serve --dev
         $ tidings serve --database sqlite:////var/lib/tidings/tidings.db --host 0.0.0.0
+        $ tidings serve --database postgresql://db/tidings --workers 4
+        $ tidings serve --database postgresql://db/tidings --roles dispatcher
     """
+    check_shared(settings)
+    configure_logs(settings.log_level, settings.log_format)
+    if settings.workers > 1:
+        sys.exit(_serve_together(settings))
+    _serve_alone(settings, None, None)
+
+
+def check_shared(settings: Settings) -> None:
+    """Return if the database lets this process be one of several, where it is meant to be.
+
+    Raises ConfigurationError.
+    """
+    from tidings.storage.open import capabilities_of
+
+    alone = settings.workers == 1 and settings.server_roles == EVERY_ROLE
+    if not alone and capabilities_of(settings.database).sole_server:
+        name = "workers" if settings.workers > 1 else "roles"
+        raise ConfigurationError(
+            name,
+            f"{flag_of(name)} is for a database that several processes may serve; one alone "
+            f"serves {settings.database}. Use PostgreSQL: {flag_of('database')} postgresql://...",
+        )
+
+
+def _serve_alone(settings: Settings, listener: socket.socket | None, lifeline: int | None) -> None:
     # Imported late, so that no other command waits for all the server's parts to load.
     import uvloop
 
     from tidings.cli.server import run_server
 
-    configure_logs(settings.log_level, settings.log_format)
     tune_interpreter()
-    uvloop.run(run_server(settings, _listening))
+    uvloop.run(run_server(settings, _ready, listener=listener, lifeline=lifeline))
+
+
+def _serve_together(settings: Settings) -> int:
+    """Bind the port once, and let each worker accept from it; return the exit code."""
+    from tidings.cli import server  # noqa: F401 - loaded once, and not by each worker
+    from tidings.cli.http_server import bound
+    from tidings.cli.workers import Workers
+
+    with contextlib.ExitStack() as stack:
+        listener = None
+        if ServerRole.API in settings.server_roles:
+            listener = stack.enter_context(bound(settings.host, settings.port))
+
+        def work(lifeline: int) -> None:
+            _serve_alone(settings, listener, lifeline)
+
+        gc.freeze()
+        return Workers(settings.workers, work, SystemClock()).run()
 
 
 def tune_interpreter() -> None:
@@ -64,7 +115,7 @@ def tune_interpreter() -> None:
     gc.set_threshold(_COLLECT_AFTER)
 
 
-def _listening(url: str) -> None:
+def _ready(sentence: str) -> None:
     # What is here by now stays, above all the webhooks: 100,000 of them are looked through no more.
     gc.freeze()
-    note(f"tidings is listening on {url}")
+    note(sentence)

@@ -202,6 +202,8 @@ HANDLER_TRIES = 14
 """Calls of a handler for one event, over some 2.5 hours; then it is a dead letter."""
 OPEN_NOTIFICATIONS = 100
 """Notifications that are taken apart in one round of a receiver's worker."""
+UNPACKED_ITEMS = 1_000
+"""Events after which a commit of such a round ends: some ten milliseconds."""
 DUE_ITEMS = 100
 """Events that are looked up in one round of a receiver's worker."""
 HANDLED_SECONDS = 0.05
@@ -243,6 +245,15 @@ LEASE_RENEW_SECONDS = 3.0
 """How often it is renewed: two may be missed before transfers are aborted."""
 LEASE_ABORT_SECONDS = 7.0
 """Without a renewal for so long a holder aborts its transfers: before the lease can be taken."""
+
+CLAIM_SECONDS = 1.0
+"""How often a dispatcher looks who else is there and who holds what: with LEASE_SECONDS, and the
+time that loading takes, it is how long a dead one's buckets stand still."""
+GIVE_UP_SECONDS = 3.0
+"""How long attempts in flight may take to land before their bucket is given to another dispatcher;
+later ones are hung up on and sent again by that one: nobody else's buckets may wait for them."""
+TOLD_READS_SECONDS = 0.5
+"""How often a dispatcher asks for what was listed in other processes."""
 
 # --- sending (contract 1.6; mechanics S1) -----------------------------------------------------
 
@@ -304,6 +315,16 @@ READY_SECONDS = 5.0
 """For one check of `/readyz`: what takes longer isn't ready."""
 READY_HOLD_SECONDS = 1.0
 """How long an answer of `/readyz` is held: it needs no key, and each look writes."""
+WORKERS = 256
+"""Processes under one `tidings serve`."""
+WORKER_RESTART_SECONDS = 1.0
+"""Before a process that died is started again; each wait is twice the last."""
+WORKER_RESTART_SECONDS_MAX = 30.0
+"""The longest such wait."""
+WORKER_STEADY_SECONDS = 60.0
+"""A process that lived so long is started again without delay's having grown."""
+WORKER_STOP_SECONDS = 35.0
+"""For a process to end after SIGTERM, which promises 30 s; SIGKILL comes after that."""
 DRAIN_SECONDS = 25
 """From SIGTERM to the end of in-flight requests; with the checkpoint it stays under 30 s."""
 

@@ -30,13 +30,21 @@ class Checkpointing:
         self._store = store
         self._clock = clock
         self._checkpoints: dict[int, int] = {}
+        self._writing = asyncio.Lock()
 
     def begin_at(self, checkpoints: Mapping[int, int]) -> None:
         """Take note of the checkpoints that were loaded: they needn't be written again."""
         self._checkpoints.update(checkpoints)
 
     async def run_once(self) -> float:
-        """Write what changed since the last round, fenced by the leases' epochs."""
+        """Write what changed since the last round, fenced by the leases' epochs.
+
+        One at a time, whoever calls: an older picture may not be written over a newer one.
+        """
+        async with self._writing:
+            return await self._write()
+
+    async def _write(self) -> float:
         touched, self._dispatcher.touched = self._dispatcher.touched, set()
         touched = {one for one in touched if self._dispatcher.holds(one)}
         written: list[tuple[Subscription, Written]] = []

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tidings.domain import limits
+from tidings.domain.buckets import BUCKETS
+from tidings.domain.server_role import ServerRole
 from tidings.engine.attempts import AttemptLog
+from tidings.engine.attendance import Attendance
 from tidings.engine.checkpoint import Checkpointing
 from tidings.engine.claims import Claims
 from tidings.engine.dispatcher import Dispatcher
@@ -13,6 +16,7 @@ from tidings.engine.endings import Endings
 from tidings.engine.leases import Leases
 from tidings.engine.reads import Reads
 from tidings.engine.standings import Standings
+from tidings.engine.told_reads import ToldReads
 from tidings.engine.worker import Worker
 from tidings.ports import Clock, Sender, Storage
 
@@ -50,6 +54,12 @@ class Dispatch:
             gather_seconds=gather_seconds,
         )
         self.checkpointing = Checkpointing(self.dispatcher, storage.dispatch, clock)
+        self._alone = storage.capabilities.sole_server
+        self._attendance = Attendance(storage.roster, clock, ServerRole.DISPATCHER, holder)
+        self._claims = Claims(
+            storage.dispatch, self._attendance, self.leases, self.dispatcher, self.checkpointing
+        )
+        self._told = ToldReads(storage.dispatch, self.dispatcher)
         self._storage = storage
         self._reads = reads
         self._unwatch: Callable[[], None] | None = None
@@ -57,10 +67,10 @@ class Dispatch:
     @property
     def workers(self) -> Sequence[Worker]:
         """What must be run: each by `run_worker`."""
-        alone = self._storage.capabilities.sole_server
+        among_others = (self._attendance, self._claims, self._told)
         return (
             self.leases,
-            *(() if alone else (Claims(self.dispatcher),)),
+            *(() if self._alone else among_others),
             self.dispatcher,
             self.checkpointing,
             self.endings,
@@ -74,11 +84,15 @@ class Dispatch:
         return None if self.leases.sure else "the dispatcher's leases could not be renewed"
 
     async def start(self) -> None:
-        """Take over the buckets; from here on hints are heard."""
+        """Take over the buckets, or this process's share of them; from here on hints are heard."""
         self._unwatch = self._storage.log.watch(self.dispatcher.appended)
         if self._reads is not None:
             self._reads.listen(self.dispatcher.note_read)
-        await self.dispatcher.start()
+        if self._alone:
+            await self.dispatcher.take_over(range(BUCKETS))
+        else:
+            await self._attendance.run_once()
+            await self._claims.run_once()
         self.checkpointing.begin_at(self.dispatcher.tail.positions)
 
     async def stop(self) -> None:
@@ -88,6 +102,8 @@ class Dispatch:
         await self.checkpointing.run_once()
         await self.attempts.run_once()
         await self.leases.release()
+        if not self._alone:
+            await self._attendance.leave()
 
     def unwatch(self) -> None:
         """Hear no more hints."""

@@ -8,10 +8,9 @@ The rules are mechanics D1 to D4, D6 and D7; contract 1.6.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from tidings.domain import limits
-from tidings.domain.buckets import BUCKETS
 from tidings.domain.dispatch import BucketState, ReadNote
 from tidings.domain.log_entry import Appended
 from tidings.domain.notification import Scope
@@ -75,8 +74,8 @@ class Dispatcher:
                 clock,
                 CursorWriter(storage.dispatch, leases),
                 self.tail.positions,
-                on_expired=standings.look_at,
                 on_touched=self._touch,
+                on_expired=standings.look_at,
             ),
             on_touched=self._touch,
             on_landed=self.wake.set,
@@ -91,15 +90,10 @@ class Dispatcher:
         )
         leases.on_lost = self._lost
 
-    async def start(self) -> None:
-        """Take the leases and load their buckets: pings go on from the checkpoints."""
-        await self.take_over()
-
-    async def take_over(self) -> None:
-        """Take the buckets that nobody holds, and load what is held and not loaded yet."""
-        free = [bucket for bucket in range(BUCKETS) if bucket not in self.leases.epochs]
-        if free:
-            await self.leases.take(free, predecessor_gone=self._storage.capabilities.sole_server)
+    async def take_over(self, buckets: Collection[int]) -> None:
+        """Take buckets, and load what is held and not loaded yet: pings go on from checkpoints."""
+        if buckets:
+            await self.leases.take(buckets, predecessor_gone=self._storage.capabilities.sole_server)
         for bucket in sorted(self.leases.epochs.keys() - self.tail.positions.keys()):
             epoch = self.leases.epochs.get(bucket)
             state = await self._storage.dispatch.load(bucket)
@@ -124,17 +118,21 @@ class Dispatcher:
         self.tail.appended(hint)
         self.wake.set()
 
-    def note_read(self, note: ReadNote) -> None:
-        """Take note of a page: what it left behind is followed by another ping (mechanics D1)."""
+    def note_read(self, note: ReadNote) -> bool:
+        """Take note of a page: what it left behind is followed by another ping (mechanics D1).
+
+        Return whether its webhook is held here.
+        """
         subscription = self.subscriptions.get(note.webhook_id)
         if subscription is None:
-            return
+            return False
         now = self._clock.monotonic()
         if owing.note_read(subscription, note, now, self._clock.now()):
             self.touched.add(subscription)
         self._schedule.look_at(subscription, now)
         if subscription.follow_up_at is not None:
             self.wake.set()
+        return True
 
     # --- a round ------------------------------------------------------------------------------
 
@@ -232,8 +230,25 @@ class Dispatcher:
 
     # --- ending -------------------------------------------------------------------------------
 
+    def pause(self, buckets: Collection[int]) -> None:
+        """Start nothing more for these buckets; what is in flight goes on."""
+        self._schedule.leaving.update(buckets)
+
+    def resume(self, buckets: Collection[int]) -> None:
+        """Start again what is due for these buckets."""
+        self._schedule.leaving.difference_update(buckets)
+        for bucket in buckets:
+            for subscription in self.subscriptions.of_bucket(bucket):
+                self.reschedule(subscription)
+
+    async def land(self, buckets: Collection[int], timeout_seconds: float) -> None:
+        """Let what is in flight for paused buckets end, and abort what doesn't in time."""
+        of_buckets = [one for bucket in buckets for one in self.subscriptions.of_bucket(bucket)]
+        await self._sending.land([one.webhook_id for one in of_buckets], timeout_seconds)
+
     def _lost(self, buckets: Iterable[int]) -> None:
         for bucket in buckets:
+            self._schedule.leaving.discard(bucket)
             self.tail.positions.pop(bucket, None)
             for subscription in self.subscriptions.of_bucket(bucket):
                 self.touched.discard(subscription)

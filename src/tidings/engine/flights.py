@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from tidings import telemetry
 from tidings.engine.departure import Compose, Departure
@@ -61,9 +61,12 @@ class Flights:
         for task in self._tasks.values():
             task.cancel()
 
-    async def drain(self, timeout_seconds: float) -> None:
-        """Let what is under way end, and abort what doesn't in time."""
-        flights = set(self._tasks.values())
+    async def drain(
+        self, timeout_seconds: float, webhook_ids: Collection[str] | None = None
+    ) -> None:
+        """Let what is under way (None: for all) end, and abort what doesn't in time."""
+        wanted = self._tasks if webhook_ids is None else webhook_ids
+        flights = {self._tasks[one] for one in wanted if one in self._tasks}
         if not flights:
             return
         _, late = await asyncio.wait(flights, timeout=timeout_seconds)

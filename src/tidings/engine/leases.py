@@ -48,7 +48,7 @@ class Leases:
         """Renew; tell of what was lost. An error counts as not renewed, and is raised."""
         asked_at = self._clock.monotonic()
         asked = dict(self.epochs)
-        held = await self._store.renew(self._holder, asked, limits.LEASE_SECONDS)
+        held = await self._store.renew(self._holder, asked, limits.LEASE_SECONDS) if asked else ()
         self._renewed_at = asked_at
         self.drop({bucket: epoch for bucket, epoch in asked.items() if bucket not in held})
         return limits.LEASE_RENEW_SECONDS
@@ -62,7 +62,14 @@ class Leases:
             telemetry.logger().warning(telemetry.LEASE_LOST, buckets=gone)
             self.on_lost(gone)
 
-    async def release(self) -> None:
-        """Give all of them back: only once nothing is in flight for them."""
-        epochs, self.epochs = self.epochs, {}
-        await self._store.release(self._holder, epochs)
+    async def release(self, buckets: Iterable[int] | None = None) -> None:
+        """Give them back (None: all): only once nothing is in flight for them, and all of them is
+        written down.
+        """
+        wanted = self.epochs if buckets is None else buckets
+        given = {bucket: self.epochs[bucket] for bucket in wanted if bucket in self.epochs}
+        for bucket in given:
+            del self.epochs[bucket]
+        self.on_lost(given)
+        if given:
+            await self._store.release(self._holder, given)

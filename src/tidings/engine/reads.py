@@ -26,17 +26,23 @@ class Reads:
         self.wake = asyncio.Event()
         self._store = store
         self._notes: dict[str, ReadNote] = {}
-        self._listeners: list[Callable[[ReadNote], None]] = []
+        self._untold: dict[str, ReadNote] = {}
+        """Of webhooks that no dispatcher of this process holds."""
+        self._listeners: list[Callable[[ReadNote], bool]] = []
 
-    def listen(self, listener: Callable[[ReadNote], None]) -> None:
-        """Tell `listener` of each page too: a dispatcher of the same process."""
+    def listen(self, listener: Callable[[ReadNote], bool]) -> None:
+        """Tell `listener` of each page too: a dispatcher of the same process.
+
+        It returns whether it holds the webhook. What none of them holds is left for another
+        process's.
+        """
         self._listeners.append(listener)
 
     def note_read(self, note: ReadNote) -> None:
         """Take note of a page; of one webhook the last is kept, with the farthest position."""
         self._keep(note, self._notes.get(note.webhook_id))
-        for listener in self._listeners:
-            listener(note)
+        if not any(listener(note) for listener in self._listeners):
+            self._untold[note.webhook_id] = note
 
     async def run_once(self) -> float:
         """Write what was gathered; what can't be written is kept for the next round."""
@@ -51,6 +57,9 @@ class Reads:
                 raise
             for webhook_id in revived:
                 telemetry.logger().info(telemetry.WEBHOOK_REVIVED, webhook_id=webhook_id)
+        if self._untold:
+            untold, self._untold = self._untold, {}
+            await self._store.tell_reads(list(untold.values()))  # a hint: lost where this fails
         return limits.FLUSH_SECONDS
 
     def _keep(self, note: ReadNote, before: ReadNote | None) -> None:

@@ -24,6 +24,8 @@ class Schedule:
         self._pace = KeyPace()
         self._timers = Timers()
         self._forget_at = 0.0
+        self.leaving: set[int] = set()
+        """Buckets for which nothing more is started: they go to another dispatcher."""
 
     def __len__(self) -> int:
         return len(self._timers)
@@ -82,6 +84,6 @@ class Schedule:
 
     def _due(self, subscription: Subscription, now: float) -> float | None:
         wanted = owing_of(subscription).wanted_at(subscription)
-        if wanted is None:
+        if wanted is None or subscription.bucket in self.leaving:
             return None
         return max(wanted, self._pace.next_start(subscription.listed_by, now))

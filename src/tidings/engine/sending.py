@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from tidings import telemetry
@@ -67,7 +67,7 @@ class Sending:
 
     async def start_due(self) -> None:
         """Start what is due and has a slot."""
-        starts: dict[int, list[Start]] = defaultdict(list)
+        starts: dict[tuple[int, int], list[Start]] = defaultdict(list)
         while not self._draining:
             now = self._clock.monotonic()
             start = self._schedule.take(now)
@@ -75,10 +75,12 @@ class Sending:
                 break
             subscription = start.subscription
             subscription.flight = self._flight(subscription, now)
-            starts[subscription.bucket].append(start)
+            bucket = subscription.bucket
+            starts[bucket, self._leases.epochs[bucket]].append(start)
         try:
             while starts:
-                await self._launch(*starts.popitem())
+                (bucket, epoch), of_lease = starts.popitem()
+                await self._launch(bucket, epoch, of_lease)
         finally:
             for of_bucket in starts.values():
                 for start in of_bucket:
@@ -92,6 +94,10 @@ class Sending:
         """Hang up all of them."""
         self._flights.abort_all()
 
+    async def land(self, webhook_ids: Collection[str], timeout_seconds: float) -> None:
+        """Let the attempts of some webhooks end, and abort those that don't in time."""
+        await self._flights.drain(timeout_seconds, webhook_ids)
+
     async def drain(self, timeout_seconds: float) -> None:
         """Start nothing more; let what is in flight end, and abort what doesn't in time."""
         self._draining = True
@@ -104,8 +110,11 @@ class Sending:
 
         return owing_of(subscription).take_off(subscription, now, next_reminder)
 
-    async def _launch(self, bucket: int, starts: Sequence[Start]) -> None:
-        """Start attempts for those that are enabled now: it is judged when sending."""
+    async def _launch(self, bucket: int, epoch: int, starts: Sequence[Start]) -> None:
+        """Start attempts for those that are enabled now: it is judged when sending.
+
+        None where the lease under which they were to start is over by then, or about to be.
+        """
         ids = [start.subscription.webhook_id for start in starts]
         try:
             current: Mapping[str, Webhook] = await self._webhooks.current(bucket, ids)
@@ -124,10 +133,14 @@ class Sending:
                 self._on_touched(subscription)
                 self._schedule.free(start)
                 self._look_beside(subscription)
-            elif bucket in self._leases.epochs and self._leases.sure:
+            elif self._may_send(bucket, epoch):
                 self._flights.send(start, self._composing(subscription, webhook, flight))
             else:
                 self._called_off(start)
+
+    def _may_send(self, bucket: int, epoch: int) -> bool:
+        held = self._leases.epochs.get(bucket) == epoch and self._leases.sure
+        return held and bucket not in self._schedule.leaving
 
     def _composing(self, subscription: Subscription, webhook: Webhook, flight: Flight) -> Compose:
         if isinstance(flight, Call):

@@ -7,8 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from tidings.domain import limits
 from tidings.errors import ConfigurationError
-from tidings.ports import Clock, Storage
-from tidings.storage.sqlite import open_sqlite
+from tidings.ports import Capabilities, Clock, Storage
+from tidings.storage.sqlite import CAPABILITIES, open_sqlite
 
 _POSTGRES = ("postgresql://", "postgres://")
 
@@ -34,6 +34,18 @@ async def open_storage(
         )
         return storage
     return await open_sqlite(sqlite_path(url), clock, serve=serve)
+
+
+def capabilities_of(url: str) -> Capabilities:
+    """Return what the adapter of a database's URL declares; nothing is opened.
+
+    Raises ConfigurationError for a URL that names no database.
+    """
+    if is_postgres(url):
+        declared: Capabilities = postgres().CAPABILITIES
+        return declared
+    sqlite_path(url)
+    return CAPABILITIES
 
 
 def is_postgres(url: str) -> bool:

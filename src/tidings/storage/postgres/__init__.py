@@ -2,9 +2,10 @@
 
 from tidings.storage.postgres.observed import Server, look_at_database
 from tidings.storage.postgres.schema import migrate_database, schema_state_of_database
-from tidings.storage.postgres.storage import PostgresStorage, open_postgres
+from tidings.storage.postgres.storage import CAPABILITIES, PostgresStorage, open_postgres
 
 __all__ = [
+    "CAPABILITIES",
     "PostgresStorage",
     "Server",
     "look_at_database",

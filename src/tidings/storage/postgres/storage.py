@@ -37,6 +37,10 @@ from tidings.storage.watchers import Watchers
 
 _SQL = load_queries("transactions")
 
+CAPABILITIES = Capabilities(
+    lanes=limits.POSTGRES_LANES, hints=False, sole_server=False, whole_days=True
+)
+
 
 async def open_postgres(
     url: str,
@@ -81,9 +85,7 @@ class PostgresStorage:
         self.retention: RetentionStore = PostgresRetentionStore(database, days)
         self.keys: KeyStore = PostgresKeyStore(database)
         self.applications: ApplicationStore = PostgresApplicationStore(lanes)
-        self.capabilities = Capabilities(
-            lanes=limits.POSTGRES_LANES, hints=False, sole_server=False, whole_days=True
-        )
+        self.capabilities = CAPABILITIES
         self._database = database
         self._lanes = lanes
         self._days = days

@@ -38,6 +38,8 @@ from tidings.storage.watchers import Watchers
 
 _SQL = load_queries("transactions")
 
+CAPABILITIES = Capabilities(lanes=1, hints=True, sole_server=True, whole_days=False)
+
 
 async def open_sqlite(path: str, clock: Clock, *, serve: bool) -> SqliteStorage:
     """Open a database file whose schema is current.
@@ -88,7 +90,7 @@ class SqliteStorage:
         self.retention: RetentionStore = SqliteRetentionStore(writer, clock)
         self.keys: KeyStore = SqliteKeyStore(writer, readers)
         self.applications: ApplicationStore = SqliteApplicationStore(writer, readers)
-        self.capabilities = Capabilities(lanes=1, hints=True, sole_server=True, whole_days=False)
+        self.capabilities = CAPABILITIES
         self._connection = connection
         self._writer = writer
         self._readers = readers

@@ -1,0 +1,57 @@
+"""What runs inside a server's event loop beside its HTTP server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tidings.api.unavailable import respond_unavailable
+from tidings.engine.worker import Worker, run_worker
+from tidings.ports import Clock
+
+
+class Running:
+    """Workers in their loops, until they are stopped."""
+
+    def __init__(self, workers: Sequence[Worker], clock: Clock) -> None:
+        self._stop = asyncio.Event()
+        self._workers = workers
+        self._tasks = [
+            asyncio.create_task(run_worker(worker, clock, self._stop), name=worker.name)
+            for worker in workers
+        ]
+
+    async def stop(self) -> None:
+        """Let each end its round, and return."""
+        self._stop.set()
+        for worker in self._workers:
+            worker.wake.set()
+        await asyncio.gather(*self._tasks)
+
+
+class CutShort:
+    """Answers 503 for a request that is still open when the drain's time is over.
+
+    Only the HTTP server cancels a request, and only then; what was to be appended may be durable
+    or not, as after a lost connection.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        answered = False
+
+        async def watched(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except asyncio.CancelledError:
+            if not answered:
+                await respond_unavailable(scope, send, "the server is stopping; send this again")
