@@ -23,7 +23,8 @@ from tidings.storage.postgres.connection import Database
 from tidings.storage.postgres.queries import load_queries
 
 _SQL = load_queries("change_log")
-_HEAD, _SCAN = _SQL["page_head"], _SQL["scan_span"]
+_HEAD = _SQL["page_head"]
+_SCAN, _SCAN_WHOLE = _SQL["scan_span"], _SQL["scan_whole_span"]
 _CHANGED = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -98,12 +99,15 @@ class PageScan:
         while True:
             wanted = query.limit - len(self._entries) + 1
             room = max(0, query.max_bytes - self._bytes)
-            rows = await self._database.fetch(
-                _SCAN,
-                *(query.bucket, query.account, query.solution, after, span.until),
-                *bindings(span.revision.filter, kind_bits(span.revision.kinds)),
-                *(wanted, room),
+            place = (query.bucket, query.account, query.solution, after, span.until)
+            kinds, applications, mask = bindings(
+                span.revision.filter, kind_bits(span.revision.kinds)
             )
+            if applications is None and mask is None:
+                scan, given = _SCAN_WHOLE, (*place, kinds, wanted, room)
+            else:
+                scan, given = _SCAN, (*place, kinds, applications, mask, wanted, room)
+            rows = await self._database.fetch(scan, *given)
             self._floor = max(self._floor, rows[0]["floor"])
             cut = False
             for _, position, changed, body in rows:

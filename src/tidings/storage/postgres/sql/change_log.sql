@@ -166,6 +166,36 @@ LEFT JOIN LATERAL (
 WHERE head.bucket = $1
 ORDER BY entry.position
 
+-- name: scan_whole_span
+-- The same where the index has only kinds to decide, as for a webhook of a whole solution: each row
+-- is read where the index finds it. In the join its day is looked for anew, which costs more than
+-- all the rest. All of its conditions are the page's index's, so that no other is ever cheaper.
+SELECT head.floor, entry.position, entry.changed, entry.body
+FROM head
+LEFT JOIN LATERAL (
+    SELECT
+        found.position,
+        found.changed,
+        CASE
+            WHEN
+                sum(octet_length(found.body)) OVER (ORDER BY found.position)
+                - octet_length(found.body) < $8
+                THEN found.body
+        END AS body
+    FROM (
+        SELECT whole.position, whole.changed, whole.body
+        FROM change_log AS whole
+        WHERE
+            whole.bucket = head.bucket AND whole.account = $2 AND whole.solution = $3
+            AND whole.position > greatest($4, head.floor) AND whole.position <= $5
+            AND ($6::bigint >> whole.kind) & 1 = 1
+        ORDER BY whole.position
+        LIMIT $7
+    ) AS found
+) AS entry ON true
+WHERE head.bucket = $1
+ORDER BY entry.position
+
 -- name: scan_callback
 -- The same for what a callback is made of, of the body no more than it needs: all of it where its
 -- events hang on the data, otherwise its beginning, where the time stands.
