@@ -104,10 +104,10 @@ class PageScan:
                 span.revision.filter, kind_bits(span.revision.kinds)
             )
             if applications is None and mask is None:
-                scan, given = _SCAN_WHOLE, (*place, kinds, wanted, room)
+                rows = await self._database.fetch(_SCAN_WHOLE, *place, kinds, wanted, room)
             else:
-                scan, given = _SCAN, (*place, kinds, applications, mask, wanted, room)
-            rows = await self._database.fetch(scan, *given)
+                exact = (applications, mask)
+                rows = await self._database.fetch(_SCAN, *place, kinds, *exact, wanted, room)
             self._floor = max(self._floor, rows[0]["floor"])
             cut = False
             for _, position, changed, body in rows:

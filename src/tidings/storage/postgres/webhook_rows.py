@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
-from typing import Any
 
 from tidings.domain.dispatch import CallbackCursor, Tracked
 from tidings.domain.filter import Revision
