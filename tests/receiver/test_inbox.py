@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import itertools
-import sqlite3
-from collections.abc import Awaitable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.private_cluster import PrivateCluster
 from tests.receiver.inboxes import SECRETS, name_of, receiver_at, work_off, work_until
 from tests.receiver.senders import callback, callback_body, cell_event, message, ping, row_event
 from tidings.domain import limits
@@ -23,28 +18,6 @@ from tidings.receiver import GiveUp, ReceivedEvent, Receiver
 from tidings.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
-SCHEMAS = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def database(cluster: PrivateCluster) -> str:
-    return cluster.create_database()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def inbox(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'inbox.db'}"
-    database: str = request.getfixturevalue("database")
-    schema = f"test_{next(SCHEMAS)}"  # made faster than a database
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-    return f"{database}?search_path={schema}"
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
 
 
 async def test_what_was_kept_is_handled_once_and_only_after_the_answer(
@@ -318,123 +291,23 @@ async def test_a_full_inbox_tells_the_sender_to_come_back(
         assert (await receiver.receive(callback("4", row_event(4)))).status == 200
 
 
-def effects_in(transaction: Any, event: ReceivedEvent) -> Awaitable[Any] | None:
-    """Count an event in a table of the consumer's, in the inbox's transaction."""
-    statement = f"INSERT INTO effect VALUES ('{name_of(event)}')"
-    result = transaction.execute(statement)
-    return result if inspect.isawaitable(result) else None
-
-
-async def run_sql(inbox: str, statement: str) -> list[Any]:
-    """Run a statement as the consumer would."""
-    if inbox.startswith("sqlite"):
-        db = sqlite3.connect(inbox.removeprefix("sqlite:///"))
-        try:
-            with db:
-                return db.execute(statement).fetchall()
-        finally:
-            db.close()
-    import asyncpg
-
-    connection = await asyncpg.connect(inbox)
-    try:
-        return [tuple(row) for row in await connection.fetch(statement)]
-    finally:
-        await connection.close()
-
-
-async def test_what_a_handler_does_in_the_transaction_happens_with_the_settling_or_not_at_all(
-    inbox: str, clock: ManualClock
+async def test_bodies_that_memory_would_not_hold_together_are_opened_one_by_one(
+    inbox: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await run_sql(inbox, "CREATE TABLE effect (name text)")
-    failures = 2
+    handled: list[Any] = []
     receiver = receiver_at(inbox, clock)
-
-    @receiver.on()
-    async def handle(event: ReceivedEvent, transaction: Any) -> None:
-        nonlocal failures
-        done = effects_in(transaction, event)
-        if done is not None:
-            await done
-        failures -= 1
-        if failures >= 0:
-            raise ValueError
-
+    receiver.on()(lambda event: handled.append(event.id))
     async with receiver:
-        await receiver.receive(callback("n", row_event(1), row_event(1, "updated")))
-        await work_until(receiver, clock, 10)
-    rows = await run_sql(inbox, "SELECT name FROM effect")
-    assert rows == [("row created 1",), ("row updated 1",)]
-
-
-async def test_effects_that_the_database_refuses_are_a_failed_try(
-    inbox: str, clock: ManualClock
-) -> None:
-    await run_sql(inbox, "CREATE TABLE effect (name text PRIMARY KEY)")
-    receiver = receiver_at(inbox, clock, tries=2)
-
-    @receiver.on()
-    async def handle(event: ReceivedEvent, transaction: Any) -> None:
-        for _ in range(2):
-            try:
-                done = effects_in(transaction, event)
-                if done is not None:
-                    await done
-            except sqlite3.IntegrityError:
-                raise
-            except Exception:  # noqa: BLE001 - as asyncpg's: the transaction can't be committed any more
-                return
-
-    async with receiver:
-        await receiver.receive(callback("n", row_event(1), row_event(2)))
-        await work_until(receiver, clock, 10)
-        assert len(await receiver.dead_letters()) == 2
-    assert await run_sql(inbox, "SELECT name FROM effect") == []
-
-
-async def test_one_handlers_failure_undoes_its_own_effects_and_no_others(
-    inbox: str, clock: ManualClock
-) -> None:
-    await run_sql(inbox, "CREATE TABLE effect (name text)")
-    receiver = receiver_at(inbox, clock, tries=1)
-
-    @receiver.on()
-    async def handle(event: ReceivedEvent, transaction: Any) -> None:
-        done = effects_in(transaction, event)
-        if done is not None:
-            await done
-        if event.id == 2:
-            raise ValueError
-
-    async with receiver:
-        await receiver.receive(callback("n", *map(row_event, (1, 2, 3))))
+        for number in range(4):
+            await receiver.receive(callback(str(number), row_event(number)))
+        monkeypatch.setattr(limits, "HANDLED_BYTES", 1)
+        await receiver.run_once()
+        assert handled == [0]
+        monkeypatch.setattr(limits, "HANDLED_BYTES", 2 * len(callback_body("1", row_event(1))))
+        await receiver.run_once()
+        assert handled == [0, 1, 2]
         await work_off(receiver)
-        assert [letter.event.id for letter in await receiver.dead_letters()] == [2]
-    rows = await run_sql(inbox, "SELECT name FROM effect ORDER BY name")
-    assert rows == [("row created 1",), ("row created 3",)]
-
-
-async def test_effects_that_are_refused_at_the_commit_fail_whoever_had_them_and_nobody_else(
-    inbox: str, clock: ManualClock
-) -> None:
-    await run_sql(inbox, "CREATE TABLE known (name text PRIMARY KEY)")
-    await run_sql(inbox, "INSERT INTO known VALUES ('row created 1'), ('row created 3')")
-    deferred = "name text REFERENCES known (name) DEFERRABLE INITIALLY DEFERRED"
-    await run_sql(inbox, f"CREATE TABLE effect ({deferred})")
-    receiver = receiver_at(inbox, clock, tries=1)
-
-    @receiver.on()
-    async def handle(event: ReceivedEvent, transaction: Any) -> None:
-        done = effects_in(transaction, event)
-        if done is not None:
-            await done
-
-    async with receiver:
-        await receiver.receive(callback("n", *map(row_event, (1, 2, 3))))
-        await work_off(receiver)
-        assert [letter.event.id for letter in await receiver.dead_letters()] == [2]
-    rows = await run_sql(inbox, "SELECT name FROM effect ORDER BY name")
-    assert rows == [("row created 1",), ("row created 3",)]
+    assert handled == [0, 1, 2, 3]
 
 
 async def test_one_process_works_an_inbox_off_and_another_takes_over_when_it_dies(

@@ -26,11 +26,6 @@ from tidings.testing.clock import ManualClock
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
 async def test_an_inbox_that_cannot_be_opened_is_503_and_tried_again_with_the_next_request(
     tmp_path: Path, clock: ManualClock
 ) -> None:

@@ -28,6 +28,13 @@ class ClaimLost(TidingsError):
     """Another process works this inbox off now; what was to be written is not."""
 
 
+class Opened(msgspec.Struct, frozen=True):
+    """A notification that is taken apart."""
+
+    notification: int
+    parts: Sequence[Part]
+
+
 class EffectsRefused(TidingsError):
     """The database didn't take what a handler did in the inbox's transaction."""
 
@@ -97,11 +104,13 @@ class Inbox(Protocol):
     async def release(self, claim: Claim) -> None:
         """End a claim, where it still lasts."""
 
-    async def unopened(self, claim: Claim, limit: int) -> Sequence[Kept]:
-        """Return the oldest notifications that aren't taken apart."""
+    async def unopened(self, claim: Claim, limit: int, max_bytes: int) -> Sequence[Kept]:
+        """Return the oldest notifications that aren't taken apart: one at least, if there is any,
+        and no more behind it than `limit` and `max_bytes` of bodies allow.
+        """
 
-    async def unpack(self, claim: Claim, kept: Kept, parts: Sequence[Part], now_ms: int) -> None:
-        """Put a notification's parts in its place, in order; drop it where it has none."""
+    async def unpack(self, claim: Claim, opened: Sequence[Opened], now_ms: int) -> None:
+        """Put parts in the place of their notifications, in order; drop one that has none."""
 
     async def due(self, claim: Claim, now_ms: int, limit: int) -> Sequence[Item]:
         """Return items to be tried by now: of each object the first at most, longest due first."""

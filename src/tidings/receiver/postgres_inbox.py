@@ -11,8 +11,17 @@ import asyncpg
 from tidings.domain.instants import from_milliseconds, to_milliseconds
 from tidings.domain.limits import KEEP_SECONDS
 from tidings.errors import StorageClosed, StorageFault, StorageUnavailable
-from tidings.receiver.inbox import Claim, ClaimLost, DeadItem, EffectsRefused, Held, Turn, is_new
-from tidings.receiver.notification import Item, ItemKind, Kept, Notification, Part
+from tidings.receiver.inbox import (
+    Claim,
+    ClaimLost,
+    DeadItem,
+    EffectsRefused,
+    Held,
+    Opened,
+    Turn,
+    is_new,
+)
+from tidings.receiver.notification import Item, ItemKind, Kept, Notification
 from tidings.sql_files import queries_of
 
 if TYPE_CHECKING:
@@ -101,19 +110,24 @@ class PostgresInbox:
         async with self._transaction() as db:
             await db.execute(_SQL["release"], claim.receiver, claim.epoch)
 
-    async def unopened(self, claim: Claim, limit: int) -> Sequence[Kept]:
+    async def unopened(self, claim: Claim, limit: int, max_bytes: int) -> Sequence[Kept]:
         """Read what is to be taken apart."""
         async with self._transaction() as db:
-            return [_kept(row) for row in await db.fetch(_SQL["unopened"], claim.receiver, limit)]
+            found = await db.fetch(_SQL["unopened"], claim.receiver, limit, max_bytes)
+        return [_kept(row) for row in found]
 
-    async def unpack(self, claim: Claim, kept: Kept, parts: Sequence[Part], now_ms: int) -> None:
-        """Put parts in a notification's place."""
-        whose = (claim.receiver, kept.number)
+    async def unpack(self, claim: Claim, opened: Sequence[Opened], now_ms: int) -> None:
+        """Put parts in the place of notifications."""
+        rows = [
+            (claim.receiver, one.notification, int(p.kind), p.place, p.object_key, now_ms, p.dead)
+            for one in opened
+            for p in one.parts
+        ]
+        numbers = [(one.notification,) for one in opened]
         async with self._claimed(claim) as db:
-            await db.execute(_SQL["opened"], kept.number)
-            rows = [(*whose, int(p.kind), p.place, p.object_key, now_ms, p.dead) for p in parts]
+            await db.executemany(_SQL["opened"], numbers)
             await db.executemany(_SQL["add_item"], rows)
-            await db.execute(_SQL["drop_finished"], kept.number)
+            await db.executemany(_SQL["drop_finished"], numbers)
 
     async def due(self, claim: Claim, now_ms: int, limit: int) -> Sequence[Item]:
         """Read what is to be tried by now."""

@@ -18,8 +18,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from tidings.errors import StorageClosed
 from tidings.receiver import sqlite_rows as rows
-from tidings.receiver.inbox import Claim, DeadItem, Held, Turn
-from tidings.receiver.notification import Item, Kept, Notification, Part
+from tidings.receiver.inbox import Claim, DeadItem, Held, Opened, Turn
+from tidings.receiver.notification import Item, Kept, Notification
 from tidings.receiver.sqlite_desk import Desk
 
 P = ParamSpec("P")
@@ -72,13 +72,13 @@ class SqliteInbox:
         """End a claim."""
         await self._write(rows.release, claim)
 
-    async def unopened(self, claim: Claim, limit: int) -> Sequence[Kept]:
+    async def unopened(self, claim: Claim, limit: int, max_bytes: int) -> Sequence[Kept]:
         """Read what is to be taken apart."""
-        return await self._write(rows.unopened, claim, limit)
+        return await self._write(rows.unopened, claim, limit, max_bytes)
 
-    async def unpack(self, claim: Claim, kept: Kept, parts: Sequence[Part], now_ms: int) -> None:
-        """Put parts in a notification's place."""
-        await self._write(rows.unpack, claim, kept, parts, now_ms)
+    async def unpack(self, claim: Claim, opened: Sequence[Opened], now_ms: int) -> None:
+        """Put parts in the place of notifications."""
+        await self._write(rows.unpack, claim, opened, now_ms)
 
     async def due(self, claim: Claim, now_ms: int, limit: int) -> Sequence[Item]:
         """Read what is to be tried by now."""

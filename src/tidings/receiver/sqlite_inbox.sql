@@ -132,9 +132,16 @@ UPDATE tidings_claim SET until_ms = 0, holder = '' WHERE receiver = ? AND epoch 
 SELECT 1 FROM tidings_claim WHERE receiver = ? AND epoch = ?;
 
 -- name: unopened
--- The oldest notifications that aren't taken apart.
-SELECT number, identity, message_id, received_ms, body, stale FROM tidings_notification
-WHERE receiver = ? AND unopened = 1 ORDER BY number LIMIT ?;
+-- The oldest notifications that aren't taken apart, until their bodies are enough.
+SELECT number, identity, message_id, received_ms, body, stale
+FROM (
+  SELECT *, sum(length(body)) OVER (ORDER BY number) - length(body) AS before
+  FROM (
+    SELECT number, identity, message_id, received_ms, body, stale FROM tidings_notification
+    WHERE receiver = ? AND unopened = 1 ORDER BY number LIMIT ?
+  )
+)
+WHERE before < ? ORDER BY number;
 
 -- name: contents
 -- One notification.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tidings.domain.instants import from_milliseconds, to_milliseconds
-from tidings.receiver.inbox import Claim, ClaimLost, DeadItem, Held, is_new
-from tidings.receiver.notification import Item, ItemKind, Kept, Notification, Part
+from tidings.receiver.inbox import Claim, ClaimLost, DeadItem, Held, Opened, is_new
+from tidings.receiver.notification import Item, ItemKind, Kept, Notification
 from tidings.receiver.sqlite_many import ManyRows
 from tidings.sql_files import queries_of
 
@@ -65,24 +65,23 @@ def check(db: sqlite3.Connection, claim: Claim) -> None:
         raise ClaimLost("another process works this inbox off now")
 
 
-def unpack(
-    db: sqlite3.Connection, claim: Claim, kept: Kept, parts: Sequence[Part], now_ms: int
-) -> None:
+def unpack(db: sqlite3.Connection, claim: Claim, opened: Sequence[Opened], now_ms: int) -> None:
     """Put parts in the place of what was kept."""
     check(db, claim)
-    db.execute(SQL["opened"], (kept.number,))
-    for part in parts:
-        row = {
-            "receiver": claim.receiver,
-            "notification": kept.number,
-            "kind": part.kind,
-            "place": part.place,
-            "object_key": part.object_key,
-            "now": now_ms,
-            "error": part.dead,
-        }
-        db.execute(SQL["add_item"], row)
-    db.execute(SQL["drop_finished"], {"notification": kept.number})
+    for one in opened:
+        db.execute(SQL["opened"], (one.notification,))
+        for part in one.parts:
+            row = {
+                "receiver": claim.receiver,
+                "notification": one.notification,
+                "kind": part.kind,
+                "place": part.place,
+                "object_key": part.object_key,
+                "now": now_ms,
+                "error": part.dead,
+            }
+            db.execute(SQL["add_item"], row)
+        db.execute(SQL["drop_finished"], {"notification": one.notification})
 
 
 def settle(db: sqlite3.Connection, claim: Claim, items: Sequence[Item], now_ms: int) -> None:
@@ -113,9 +112,10 @@ def release(db: sqlite3.Connection, claim: Claim) -> None:
     db.execute(SQL["release"], (claim.receiver, claim.epoch))
 
 
-def unopened(db: sqlite3.Connection, claim: Claim, limit: int) -> list[Kept]:
+def unopened(db: sqlite3.Connection, claim: Claim, limit: int, max_bytes: int) -> list[Kept]:
     """Return the oldest that aren't taken apart."""
-    return [kept_of(row) for row in db.execute(SQL["unopened"], (claim.receiver, limit))]
+    found = db.execute(SQL["unopened"], (claim.receiver, limit, max_bytes))
+    return [kept_of(row) for row in found]
 
 
 def contents(db: sqlite3.Connection, notification: int) -> Kept:

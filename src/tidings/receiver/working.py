@@ -22,7 +22,7 @@ from tidings.domain.instants import to_milliseconds
 from tidings.errors import TidingsError
 from tidings.receiver.clock import Clock
 from tidings.receiver.hooks import Called, GiveUp, Hooks
-from tidings.receiver.inbox import Claim, ClaimLost, EffectsRefused, Inbox, Turn
+from tidings.receiver.inbox import Claim, ClaimLost, EffectsRefused, Inbox, Opened, Turn
 from tidings.receiver.notification import Item, Part, ReceivedEvent
 from tidings.receiver.reading import Contents, names_agent
 
@@ -157,14 +157,22 @@ class Worker:
         return min(max(0.0, (due_ms - self._now_ms()) / 1000), limits.INBOX_POLL_SECONDS)
 
     async def _open_some(self, claim: Claim) -> int:
-        found = await self._inbox.unopened(claim, limits.OPEN_NOTIFICATIONS)
+        """Take notifications apart, several in one commit; return how many they were."""
+        found = await self._inbox.unopened(claim, limits.OPEN_NOTIFICATIONS, limits.HANDLED_BYTES)
+        opened: list[Opened] = []
+        size = 0
         for kept in found:
-            contents = Contents(kept)
+            contents = self._contents[kept.number] = Contents(kept)
             parts = [part for part in contents.parts() if self._is_wanted(contents, part)]
-            await self._inbox.unpack(claim, kept, parts, self._now_ms())
             dead = sum(1 for part in parts if part.dead is not None)
             if dead:
                 LOG.error("events given up: %d of notification %d", dead, kept.number)
+            opened.append(Opened(kept.number, parts))
+            size += len(parts)
+            if size >= limits.UNPACKED_ITEMS or kept is found[-1]:
+                await self._inbox.unpack(claim, opened, self._now_ms())
+                opened, size = [], 0
+        self._bound_contents()
         return len(found)
 
     def _is_wanted(self, contents: Contents, part: Part) -> bool:
@@ -291,10 +299,14 @@ class Worker:
         if found is None:
             found = Contents(await self._inbox.contents(item.notification))
             self._contents[item.notification] = found
-            held = sum(len(contents.kept.body) for contents in self._contents.values())
-            while held > limits.HANDLED_BYTES and len(self._contents) > 1:
-                held -= len(self._contents.pop(next(iter(self._contents))).kept.body)
+            self._bound_contents()
         return found
+
+    def _bound_contents(self) -> None:
+        """Forget what was read first, where too much is held."""
+        held = sum(len(contents.kept.body) for contents in self._contents.values())
+        while held > limits.HANDLED_BYTES and len(self._contents) > 1:
+            held -= len(self._contents.pop(next(iter(self._contents))).kept.body)
 
     async def _forget(self) -> None:
         now_ms = self._now_ms()
