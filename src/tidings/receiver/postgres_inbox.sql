@@ -112,15 +112,18 @@ SELECT 1 FROM tidings_claim WHERE receiver = $1 AND epoch = $2 FOR SHARE;
 
 -- name: unopened
 -- The oldest notifications that aren't taken apart, until their bodies are enough.
-SELECT number, identity, message_id, received_ms, body, stale
-FROM (
-  SELECT *, sum(octet_length(body)) OVER (ORDER BY number) - octet_length(body) AS before
-  FROM (
-    SELECT number, identity, message_id, received_ms, body, stale FROM tidings_notification
-    WHERE receiver = $1 AND unopened ORDER BY number LIMIT $2
-  ) AS oldest
-) AS measured
-WHERE before < $3 ORDER BY number;
+SELECT number, identity, message_id, received_ms, body, stale FROM tidings_notification
+WHERE number IN (
+  SELECT number FROM (
+    SELECT number, sum(size) OVER (ORDER BY number) - size AS before
+    FROM (
+      SELECT number, octet_length(body) AS size FROM tidings_notification
+      WHERE receiver = $1 AND unopened ORDER BY number LIMIT $2
+    ) AS oldest
+  ) AS measured
+  WHERE before < $3
+)
+ORDER BY number;
 
 -- name: contents
 -- One notification.

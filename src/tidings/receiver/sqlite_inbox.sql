@@ -133,15 +133,18 @@ SELECT 1 FROM tidings_claim WHERE receiver = ? AND epoch = ?;
 
 -- name: unopened
 -- The oldest notifications that aren't taken apart, until their bodies are enough.
-SELECT number, identity, message_id, received_ms, body, stale
-FROM (
-  SELECT *, sum(length(body)) OVER (ORDER BY number) - length(body) AS before
-  FROM (
-    SELECT number, identity, message_id, received_ms, body, stale FROM tidings_notification
-    WHERE receiver = ? AND unopened = 1 ORDER BY number LIMIT ?
+SELECT number, identity, message_id, received_ms, body, stale FROM tidings_notification
+WHERE number IN (
+  SELECT number FROM (
+    SELECT number, sum(size) OVER (ORDER BY number) - size AS before
+    FROM (
+      SELECT number, length(body) AS size FROM tidings_notification
+      WHERE receiver = ? AND unopened = 1 ORDER BY number LIMIT ?
+    )
   )
+  WHERE before < ?
 )
-WHERE before < ? ORDER BY number;
+ORDER BY number;
 
 -- name: contents
 -- One notification.
