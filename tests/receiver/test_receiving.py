@@ -50,6 +50,13 @@ async def test_a_file_that_is_no_database_is_503_and_left_as_it_is(
     await receiver.close()
 
 
+def test_a_driver_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    monkeypatch.delitem(sys.modules, "tidings.receiver.postgres_inbox", raising=False)
+    with pytest.raises(ConfigurationError, match=r"tidings\[postgres\]"):
+        Receiver(secrets=None, inbox="postgresql://x/y")
+
+
 async def test_a_postgres_that_is_away_is_503(clock: ManualClock) -> None:
     receiver = receiver_at(f"postgresql://127.0.0.1:{free_port()}/x", clock)
     answer = await receiver.receive(callback("n"))

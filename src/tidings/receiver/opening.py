@@ -24,8 +24,12 @@ def inbox_at(place: str | Inbox) -> Callable[[], Inbox]:
     if place.startswith(_SQLITE) and path:
         return partial(SqliteInbox, path)
     if place.startswith(_POSTGRES):
-        from tidings.receiver.postgres_inbox import PostgresInbox
-
+        try:
+            from tidings.receiver.postgres_inbox import PostgresInbox
+        except ImportError as error:
+            raise ConfigurationError(
+                "inbox", "PostgreSQL needs asyncpg: pip install 'tidings[postgres]'"
+            ) from error
         return partial(PostgresInbox, place)
     raise ConfigurationError(
         "inbox", "it is sqlite:///relative.db, sqlite:////absolute.db or postgresql://…"
