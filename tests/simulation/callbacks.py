@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,8 @@ FIRST_WAIT_SECONDS, STEADY_WAIT_SECONDS, JITTER = 10.0, 3 * 3_600.0, 0.1
 ACKNOWLEDGED_BETWEEN = 100
 """Callbacks between two challenges (contract 2.4)."""
 _TURN_SECONDS, _ROUNDING_SECONDS = 3.0, 0.002
+_Happened = tuple[int, int]
+"""An event, by its row and its column; 0 for the row's own."""
 _KEPT = timedelta(days=limits.LOG_DAYS) - timedelta(hours=1)
 
 
@@ -42,18 +45,19 @@ class Told(msgspec.Struct):
         return self.sent.outcome is not None and self.sent.outcome.status == 200
 
     @property
-    def events(self) -> list[dict[str, object]] | None:
+    def events(self) -> list[dict[str, Any]] | None:
         """Return the events in it; None for a challenge, or a change of status."""
-        events: list[dict[str, object]] | None = self.sent.json.get("events")
+        events: list[dict[str, Any]] | None = self.sent.json.get("events")
         return events
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A row that was deleted: one event of its sheet."""
+    """A row that was deleted, or made with some cells: an event each, the row's first."""
 
     number: int
     position: int
     answered_at: datetime
+    cells: tuple[int, ...] = ()
 
 
 def signed(told: Told, secret: str) -> None:
@@ -85,26 +89,26 @@ def one_nonce_one_body(got: Sequence[Told]) -> None:
             must(first == told.sent.body, f"3: the nonce {nonce} stands for two callbacks")
 
 
-def handled_once_in_order(got: Sequence[Told], rows: Mapping[int, Row]) -> list[int]:
-    """2 and 3: by its nonce each callback is handled once; so is each row, in the log's order."""
+def handled_once_in_order(got: Sequence[Told], rows: Mapping[int, Row]) -> list[_Happened]:
+    """2 and 3: by its nonce each callback is handled once; so is each event, in the log's order."""
     seen: set[str] = set()
-    handled: list[int] = []
+    handled: list[_Happened] = []
     for told in got:
         if told.events is not None and told.sent.json["nonce"] not in seen:
             seen.add(told.sent.json["nonce"])
-            handled += [int(str(event["id"])) for event in told.events]
-    known = [number for number in handled if number in rows]
-    must(len(handled) == len(set(handled)), "2: a row is told twice, by two nonces")
-    places = [rows[number].position for number in known]
-    must(places == sorted(places), "3: rows are told out of order")
+            handled += [(e.get("id") or e["rowId"], e.get("columnId", 0)) for e in told.events]
+    must(len(handled) == len(set(handled)), "2: an event is told twice, by two nonces")
+    places = [(rows[row].position, cell) for row, cell in handled if row in rows]
+    must(places == sorted(places), "3: events are told out of order")
     return handled
 
 
-def all_handled(handled: Sequence[int], rows: Mapping[int, Row], now: datetime) -> None:
-    """1 and 7: every row is told, also of the time in which it was disabled, until retention."""
-    owed = {number for number, row in rows.items() if row.answered_at > now - _KEPT}
+def all_handled(handled: Sequence[_Happened], rows: Mapping[int, Row], now: datetime) -> None:
+    """1 and 7: every event is told, also of the time in which it was disabled, until retention."""
+    kept = [row for row in rows.values() if row.answered_at > now - _KEPT]
+    owed = {(row.number, cell) for row in kept for cell in (0, *row.cells)}
     lost = sorted(owed.difference(handled))
-    must(not lost, f"1: {len(lost)} rows were never told, from {lost[:1]} on")
+    must(not lost, f"1: {len(lost)} events were never told, from {lost[:1]} on")
 
 
 def retried_on_time(got: Sequence[Told]) -> None:

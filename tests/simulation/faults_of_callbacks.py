@@ -39,6 +39,16 @@ def a_nonce_for_each_try(plant: Plant) -> None:
     plant.setattr(composing, "callback_body", renamed)
 
 
+def the_rest_of_a_change_is_lost(plant: Plant) -> None:
+    """D5: a cursor that knows positions only, and goes past the change that it ends within."""
+    move_on = call_answers.move_on
+
+    def past(subscription: Subscription, begins: Place, ends: Place) -> None:
+        move_on(subscription, begins, Place(ends.position + 1) if ends.part else ends)
+
+    plant.setattr(call_answers, "move_on", past)
+
+
 def retried_too_soon(plant: Plant) -> None:
     """Contract 2.6: half of each wait."""
 

@@ -47,7 +47,6 @@ class Month:
         self.server = server
         self.dice = Dice(seed)
         self.history = History()
-        self._jumped = 0.0
         parties = (server, self.history, self.dice)
         self.endpoints = Endpoints(*parties)
         self.platforms = Platforms(*parties)
@@ -188,16 +187,18 @@ class Month:
     async def clock_jumps(self) -> None:
         """Let the time of day step a little, or by most of an hour, either way."""
         seconds = self.dice.one_of((-3_000.0, -7.0, -0.5, 0.5, 7.0, 3_000.0))
-        self._jumped = seconds
         self.history.was_set(seconds)
         self.server.clock.shift(seconds)
 
     def _set_clock_right(self) -> None:
-        """Undo the last jump, as whoever heeds the alarm: two of them went over an hour ahead."""
-        seconds, self._jumped = self._jumped, 0.0
-        if seconds > 0.0:
-            self.history.was_set(-seconds)
-            self.server.clock.shift(-seconds)
+        """Heed the alarm: some jumps together went over an hour ahead of the last sweep."""
+        last, clock = self.server.sweeper._last, self.server.clock
+        if last is None:
+            return
+        ahead = (clock.now() - last[0]).total_seconds() - (clock.monotonic() - last[1])
+        if ahead > 1.0:
+            self.history.was_set(ahead)
+            clock.shift(-ahead)
 
     def _doubt_recent_reads(self) -> None:
         """A read that wasn't written down yet may be lost: its limits may count from before."""

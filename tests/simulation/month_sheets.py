@@ -71,15 +71,22 @@ class Sheets:
 
     # --- what happens in the sheets ---------------------------------------------------------------
 
-    async def publish(self, account: str | None = None, count: int | None = None) -> None:
-        """Delete some rows of a sheet: one event each."""
+    async def publish(
+        self, account: str | None = None, count: int | None = None, cells: int | None = None
+    ) -> None:
+        """Delete some rows of a sheet, or make some with so many cells."""
         account = account or self._dice.one_of(ACCOUNTS)
         count = count or (_BURST if self._dice.chance(0.05) else 1 + self._dice.below(4))
         first, self._rows = self._rows + 1, self._rows + count
         numbers = range(first, first + count)
         listeners = [one for one in self.called.values() if one.account == account]
-        application = str(self._sheets[account])
-        change = {"kind": "RECORD_DELETED", "application_id": application, "data": {}}
+        cells = self._dice.below(4) if cells is None else cells
+        columns = tuple(range(1, 1 + cells))
+        change = {
+            "kind": "RECORD_CREATED" if cells else "RECORD_DELETED",
+            "application_id": str(self._sheets[account]),
+            "data": {str(column): "x" for column in columns},
+        }
         changes = [{**change, "record_id": str(number)} for number in numbers]
         body = {"solution_id": SOLUTION, "changes": changes}
         answer = await self._until(
@@ -92,7 +99,7 @@ class Sheets:
         position, now = answer.json["first_position"], self._server.clock.now()
         for listener in listeners:
             for n, number in enumerate(numbers):
-                listener.rows[number] = Row(number, position + n, now)
+                listener.rows[number] = Row(number, position + n, now, columns)
 
     # --- owners -----------------------------------------------------------------------------------
 

@@ -85,6 +85,7 @@ PLANTED = (
     # Callbacks (mechanics D5).
     _of_sheets(callbacks.sent_before_it_is_written, 2, scenes_of_sheets.a_callback_in_a_crash),
     _of_sheets(callbacks.a_nonce_for_each_try, 2, scenes_of_sheets.a_callback_that_fails),
+    _of_sheets(callbacks.the_rest_of_a_change_is_lost, 1, scenes_of_sheets.a_row_of_many_cells),
     _of_sheets(callbacks.retried_too_soon, 8, scenes_of_sheets.a_callback_that_fails),
     _of_sheets(callbacks.never_challenged_again, 8, scenes_of_sheets.more_than_a_hundred),
     _of_sheets(callbacks.two_in_flight, 6, scenes_of_sheets.a_few_rows),

@@ -21,7 +21,7 @@ async def _begin(month: Month) -> tuple[MonthOfSheets, Called]:
 
 
 async def _delete_row(month: MonthOfSheets) -> None:
-    await month.act(month.sheets.publish(ACCOUNT, 1))
+    await month.act(month.sheets.publish(ACCOUNT, 1, 0))
 
 
 async def _end(month: MonthOfSheets) -> None:
@@ -80,4 +80,12 @@ async def disabled_for_a_while(month: Month) -> None:
     await _delete_row(month)
     await month.server.run(5.0)
     await month.act(month.sheets.switch(called))
+    await _end(month)
+
+
+async def a_row_of_many_cells(month: Month) -> None:
+    """More than a callback holds: the next one goes on within the same change."""
+    month, _ = await _begin(month)
+    await month.act(month.sheets.publish(ACCOUNT, 1, 1_500))
+    await _delete_row(month)
     await _end(month)
