@@ -85,16 +85,19 @@ async def test_the_host_that_answered_last_is_tried_first() -> None:
     assert tried == ["postgresql://h1", "postgresql://h2", "postgresql://h2"]
 
 
-async def test_what_no_other_host_would_mend_is_raised_at_once() -> None:
-    tried: list[str] = []
+async def test_where_no_host_would_have_us_the_failure_that_tells_most_is_raised() -> None:
+    failures: list[Exception] = [
+        ConnectionRefusedError(),
+        asyncpg.InvalidPasswordError("password failed"),
+        TimeoutError(),
+    ]
 
-    async def connect(url: str) -> None:
-        tried.append(url)
-        raise asyncpg.InvalidPasswordError("password failed")
+    async def connect(_: str) -> None:
+        raise failures.pop(0)
 
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await Hosts("postgresql://h1,h2").first(connect)
-    assert tried == ["postgresql://h1"]
+        await Hosts("postgresql://h1,h2,h3").first(connect)
+    assert failures == []
 
 
 async def test_without_a_primary_the_storage_is_unavailable(postgres: PostgresDatabase) -> None:

@@ -52,8 +52,6 @@ _UNDONE = (
 )
 """The transaction was undone for what another did at the same time: once more may do."""
 
-_WITHOUT_ROOM = (pg.TooManyConnectionsError, pg.ConfigurationLimitExceededError)
-
 _PASSING: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (pg.DiskFullError, "the database's disk is full"),
     (pg.OutOfMemoryError, "the database has run out of memory"),
@@ -85,11 +83,6 @@ def is_lost(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, asyncpg.DataError)
     return isinstance(error, _LOST)
-
-
-def is_without_room(error: BaseException) -> bool:
-    """Whether a server is there and takes no more connections."""
-    return isinstance(error, _WITHOUT_ROOM)
 
 
 def is_undone(error: BaseException) -> bool:

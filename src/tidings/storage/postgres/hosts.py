@@ -11,7 +11,7 @@ from typing import TypeVar
 from urllib.parse import parse_qs
 
 from tidings.domain import limits
-from tidings.storage.postgres.failures import is_lost, is_without_room
+from tidings.storage.postgres.failures import is_lost
 
 T = TypeVar("T")
 
@@ -45,20 +45,20 @@ class Hosts:
         """How long one host is waited for."""
 
     async def first(self, connect: Callable[[str], Awaitable[T]]) -> T:
-        """Return the first connection that is made; raise what the last host that was tried said.
+        """Return the first connection that is made.
 
-        A host that is away, starts, has no room, or isn't of the kind sought is passed over; what
-        another host wouldn't mend (a wrong password) is raised at once.
+        Any failure passes a host over: a standby may lag behind a database's making. Where no host
+        would have us, the failure that tells most is raised: a wrong password rather than a host
+        that is away.
         """
-        tried = tuple(self._urls)
-        for url in tried:
+        failures: list[Exception] = []
+        for url in tuple(self._urls):
             try:
                 connection = await connect(url)
-            except Exception as error:
-                if url == tried[-1] or not (is_lost(error) or is_without_room(error)):
-                    raise
+            except Exception as error:  # noqa: BLE001 - raised below, if no host is left
+                failures.append(error)
             else:
                 self._urls.remove(url)
                 self._urls.insert(0, url)
                 return connection
-        raise AssertionError("a URL names a host at least")
+        raise min(failures, key=is_lost)
