@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from tidings.cli.serve import check_shared
 from tidings.config import LogLevel, Settings, flag_of, load_settings, variable_of
+from tidings.domain.server_role import EVERY_ROLE, ServerRole
 from tidings.errors import ConfigurationError
 
 
@@ -44,6 +46,9 @@ def test_every_setting_is_documented_and_has_one_name() -> None:
         ({"log_format": "xml"}, "--log-format is wrong"),
         ({"url": "ftp://x"}, "must begin with http:// or https://"),
         ({"drain_seconds": "26"}, "less than or equal to 25"),
+        ({"roles": "api,cook"}, "must be some of api, dispatcher, sweeper"),
+        ({"roles": ""}, "--roles is wrong"),
+        ({"workers": "0"}, "--workers"),
     ],
 )
 def test_a_wrong_flag_is_named_in_a_sentence(flags: dict[str, Any], words: str) -> None:
@@ -80,3 +85,20 @@ def test_an_empty_key_is_none_and_levels_are_read_in_any_case(
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         load_settings({}).port = 1
+
+
+def test_roles_are_read_in_any_order_and_case() -> None:
+    assert load_settings({}).server_roles == EVERY_ROLE
+    assert load_settings({"roles": " Sweeper,API"}).server_roles == {
+        ServerRole.API,
+        ServerRole.SWEEPER,
+    }
+
+
+@pytest.mark.parametrize("flags", [{"workers": "2"}, {"roles": "api"}])
+def test_a_database_with_one_server_refuses_to_share_its_work(flags: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="one alone serves") as raised:
+        check_shared(load_settings(flags))
+    assert raised.value.argument in flags
+    shared = {**flags, "database": "postgresql://nobody@localhost/nothing"}
+    check_shared(load_settings(shared))

@@ -85,6 +85,13 @@ class Child:
             )
         self.starts += 1
 
+    @property
+    def pid(self) -> int:
+        """The process's number. Raises FailedPrecondition where it isn't running."""
+        if self._process is None:
+            raise FailedPrecondition(f"The {self._name} isn't running.")
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL: it gets no chance to end in order."""
         self._end(signal.SIGKILL)
