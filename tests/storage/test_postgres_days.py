@@ -32,6 +32,16 @@ PARTITIONS = (
     "SELECT day.relname FROM pg_inherits JOIN pg_class AS day ON day.oid = inhrelid "
     "WHERE inhparent = %s::regclass AND day.relkind = 'r' ORDER BY 1"
 )
+_WITHOUT_CONCURRENTLY = """
+CREATE FUNCTION its_row.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_query() LIKE '%CONCURRENTLY' THEN
+        RAISE EXCEPTION 'not on distributed tables' USING ERRCODE = 'feature_not_supported';
+    END IF;
+END $$;
+CREATE EVENT TRIGGER citus_like ON ddl_command_start WHEN TAG IN ('ALTER TABLE')
+    EXECUTE FUNCTION its_row.refuse();
+"""
 
 
 @pytest.fixture
@@ -173,3 +183,30 @@ async def test_two_processes_may_attach_the_same_days_at_once(
     finally:
         await other.close()
     assert "20261115" in days_of(database, "change_log")
+
+
+async def test_where_days_cannot_be_detached_beside_readers_they_are_in_a_moment_without(
+    database: PostgresDatabase, storage: PostgresStorage, clock: HeldClock
+) -> None:
+    """As on Citus, in whose stead an event trigger refuses here."""
+    await clock.advance(100 * DAY_SECONDS)
+    await storage.retention.prepare_days()
+    await clock.advance(20 * DAY_SECONDS)
+    await storage.retention.raise_floor(clock.now())
+    with (
+        psycopg.connect(database.url, autocommit=True) as admin,
+        psycopg.connect(database.url) as reader,
+    ):
+        admin.execute(_WITHOUT_CONCURRENTLY)
+        try:
+            reader.execute("SELECT 1 FROM change_log LIMIT 1")
+            before = days_of(database, "change_log")
+            with pytest.raises(StorageUnavailable):
+                await storage.retention.drop_entries()
+            assert days_of(database, "change_log") == before
+            reader.rollback()
+            while await storage.retention.drop_entries():
+                pass
+        finally:
+            admin.execute("DROP EVENT TRIGGER citus_like; DROP FUNCTION its_row.refuse()")
+    assert set(before) - set(days_of(database, "change_log"))

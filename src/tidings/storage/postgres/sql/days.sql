@@ -34,6 +34,10 @@ ALTER TABLE {table} ATTACH PARTITION {day} FOR VALUES FROM ({begins}) TO ({ends}
 -- Take a day's table out without keeping out readers and writers. Not inside a transaction.
 ALTER TABLE {table} DETACH PARTITION {day} CONCURRENTLY
 
+-- name: detach_day_alone
+-- The same where CONCURRENTLY isn't known: with nobody else at the whole table, for a moment.
+ALTER TABLE {table} DETACH PARTITION {day}
+
 -- name: finish_detaching
 -- End a detach that was broken off half-way; nothing else may be detached before.
 ALTER TABLE {table} DETACH PARTITION {day} FINALIZE
