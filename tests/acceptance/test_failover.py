@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.acceptance.processes import RunningServer
+from tests.acceptance.processes import RunningServer, changes_body
 from tests.acceptance.reconciling import CLOCK, Platform, eventually, told_up_to, walk
 from tests.postgres_trio import Trio, trio
 from tidings.domain.buckets import bucket_of
@@ -88,6 +89,7 @@ async def test_a_failover_under_load_loses_nothing_doubles_nothing_and_all_are_n
                     await CLOCK.sleep(LOAD_SECONDS)
                     await asyncio.to_thread(trio.primary.lose_power)
                     before = {name: len(one.answered) for name, one in platforms.items()}
+                    await asyncio.to_thread(refuse_one, server, key)
                     await asyncio.to_thread(trio.fail_over)
                     assert await eventually(
                         lambda: all(
@@ -114,3 +116,17 @@ async def test_a_failover_under_load_loses_nothing_doubles_nothing_and_all_are_n
                 )
                 assert told, "a webhook never heard of its last event"
             assert "Traceback" not in server.log()
+
+
+def refuse_one(server: RunningServer, key: str) -> None:
+    """Publish while there is no primary: the answer says when to come again, and `/readyz` why."""
+    with httpx.Client(trust_env=False, timeout=20) as client:
+        headers = {"Authorization": f"Token {key}", "Content-Type": "application/json"}
+        url = f"{server.url}/v1/changes"
+        publish = client.post(url, headers=headers, content=changes_body("refused", 1))
+        ready = client.get(f"{server.url}/readyz")
+    assert publish.status_code == 503
+    assert publish.headers["retry-after"] == "1"
+    assert "primary" in publish.json()["detail"]
+    assert ready.status_code == 503
+    assert "primary" in ready.text

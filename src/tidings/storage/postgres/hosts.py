@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 from urllib.parse import parse_qs
 
+from asyncpg.exceptions import TargetServerAttributeNotMatched
+
 from tidings.domain import limits
 from tidings.storage.postgres.failures import is_lost
 
@@ -48,8 +50,8 @@ class Hosts:
         """Return the first connection that is made.
 
         Any failure passes a host over: a standby may lag behind a database's making. Where no host
-        would have us, the failure that tells most is raised: a wrong password rather than a host
-        that is away.
+        would have us, the failure that tells most is raised: a wrong password rather than that
+        there are standbys only, and that rather than a host that is away.
         """
         failures: list[Exception] = []
         for url in tuple(self._urls):
@@ -61,4 +63,11 @@ class Hosts:
                 self._urls.remove(url)
                 self._urls.insert(0, url)
                 return connection
-        raise min(failures, key=is_lost)
+        raise min(failures, key=_dumbness)
+
+
+def _dumbness(failure: Exception) -> int:
+    """Return how little a failure tells."""
+    if not is_lost(failure):
+        return 0
+    return 1 if isinstance(failure, TargetServerAttributeNotMatched) else 2
