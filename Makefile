@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO_ARGS ?=
 BENCH ?=
+MODEL_ARGS ?=
 
 # PIP_CONSTRAINT, not -c: it holds for the build backend's own environment too.
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 \
 	$(BIN)/python -m pip --quiet --retries 5 --timeout 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test simulate bench check format reference pins clean
+.PHONY: help demo test simulate bench model check format reference pins clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -28,6 +29,9 @@ simulate: $(READY) ## Play months of a simulated world: SEED=7 plays that one, S
 
 bench: $(READY) ## Measure each hot path beside its bare ceiling; BENCH=publish measures one.
 	@BENCH='$(BENCH)' $(BIN)/python -m bench
+
+model: $(READY) ## Play the model of growth with what the newest results measured; MODEL_ARGS=--keep keeps it.
+	@$(BIN)/python -m bench.model $(MODEL_ARGS)
 
 check: $(READY) ## Check format, lint, types, imports between rooms, and tidiness.
 	@$(BIN)/python -m ruff format --check .

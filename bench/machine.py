@@ -15,7 +15,7 @@ import apsw
 import msgspec
 import pycurl
 
-_LIBRARIES = ("tidings", "apsw", "msgspec", "pycurl", "uvicorn", "uvloop", "httptools")
+_LIBRARIES = ("tidings", "apsw", "msgspec", "asyncpg", "pycurl", "uvicorn", "uvloop", "httptools")
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ _KEYS = 16
 _PLACES = 64
 _LEAST = 0.6
 _TOKENS = Path(__file__).parent / "places.sql"
+_SIZE = Path(__file__).parent / "size.sql"
 
 
 def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
@@ -37,9 +38,10 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
         database = cluster.database()
         keys, webhook = fill(database, filled)
         settle(database)
+        yield _on_disk(database, sizes.events)
         arguments = (database, webhook.bucket, _SOLUTION)
         with (
-            tidings(database, folder) as ours,
+            tidings(database, folder, "--roles", "api") as ours,
             running("bench.bare.postgres_listing", *arguments, log=folder / "bare.log") as bare,
         ):
             for size in PAGE_SIZES:
@@ -70,3 +72,18 @@ def _tokens(database: str, webhook: Webhook, events: int, page: int) -> list[str
         query = _TOKENS.read_text().encode()
         places = connection.execute(query, (webhook.bucket, step)).fetchall()
     return [str(place) for (place,) in places[:_PLACES]]
+
+
+def _on_disk(database: str, events: int) -> Row:
+    """Return what an event takes with its indexes, beside the bytes of its own that are kept."""
+    with psycopg.connect(database) as connection:
+        [found] = connection.execute(_SIZE.read_text().encode()).fetchall()
+    taken, kept = float(found[0]) / events, float(found[1])
+    return Row(
+        name="PostgreSQL: bytes on disk an event",
+        unit="bytes",
+        ours=taken,
+        bare=kept,
+        ratio=kept / taken,
+        note="bare: the event's own bytes",
+    )

@@ -18,6 +18,8 @@ from bench.sizes import Sizes
 from bench.traffic import ACCOUNT, publish_request
 
 CHANGES_A_REQUEST = (1, 10, 100)
+ALONE_CHANGES = (1, 1_000)
+"""On one connection, one request after the other: how long a commit keeps its lane."""
 _SOLUTIONS = 8
 _ACCOUNTS = 64
 _LEAST = 0.6
@@ -37,7 +39,7 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
         keys = fill(database, with_keys)
         fill(bare_database, with_keys)
         with (
-            tidings(database, folder) as ours,
+            tidings(database, folder, "--roles", "api") as ours,
             running("bench.bare.postgres_publish", bare_database, log=folder / "b.log") as bare,
         ):
             for count in CHANGES_A_REQUEST:
@@ -54,6 +56,17 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
                 )
                 name = f"PostgreSQL: publish, {count} a request"
                 yield compared(name, "changes/s", pairs, least_ratio=_LEAST)
+            for count in ALONE_CHANGES:
+                requests = [publish_request(keys[0], "solution-0", count)]
+                pairs = paired(
+                    sizes,
+                    (ours, requests),
+                    (bare, requests),
+                    connections=1,
+                    per_request=count,
+                    database_cpu=cluster.cpu_seconds,
+                )
+                yield compared(f"PostgreSQL: publish, {count} alone", "changes/s", pairs)
             pairs = paired(
                 sizes,
                 (ours, [publish_request(keys[0], "solution-0", _HOT_CHANGES)]),

@@ -29,7 +29,7 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
         database = cluster.database()
         key = fill(database, with_key)
         requests = [publish_request(key, f"solution-{n}", 1) for n in range(_SOLUTIONS)]
-        with tidings(database, folder) as ours:
+        with tidings(database, folder, "--roles", "api") as ours:
 
             def published(seconds: float) -> Slice:
                 return loaded(

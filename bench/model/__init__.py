@@ -1,0 +1,1 @@
+"""A model of growth: a discrete-event simulation fed with what the benchmarks measured."""
