@@ -1,134 +1,107 @@
-"""How several processes share dispatch on PostgreSQL: leases that fence, rows that end."""
+"""Dispatchers that share one PostgreSQL database: how a bucket goes from one to the other."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import psycopg
 import pytest
+from msgspec.structs import replace
 
-from tidings.domain.buckets import bucket_of
-from tidings.domain.dispatch import BucketSettlement, DispatchState
-from tidings.domain.lifecycle import STEPS, Stage
-from tidings.domain.webhook import Webhook
-from tidings.storage.postgres import PostgresStorage
-from tidings.testing.storage_samples import ACCOUNT, SOLUTION, debt, read_note, webhook
-
-from .postgres_setting import HeldClock, PostgresDatabase
+from tests.simulation.endpoints import ScriptedSender
+from tests.storage.postgres_setting import PostgresDatabase
+from tidings.clock import SystemClock
+from tidings.domain.buckets import BUCKETS, bucket_of
+from tidings.engine.dispatch import Dispatch
+from tidings.ports import Storage
+from tidings.testing.storage_samples import ACCOUNT, entry, publish, read_note, webhook
 
 pytestmark = pytest.mark.anyio
 
-BUCKET = bucket_of(ACCOUNT, SOLUTION)
-FENCE = b"SELECT 1 FROM lease WHERE bucket = %d AND epoch = %d FOR KEY SHARE"
-ORPHANS = (
-    "SELECT count(*) FROM (SELECT bucket, webhook_id FROM dispatch_state UNION ALL "
-    "SELECT bucket, webhook_id FROM debt UNION ALL SELECT bucket, webhook_id FROM reading) AS kept "
-    "WHERE NOT EXISTS (SELECT 1 FROM webhook WHERE webhook.bucket = kept.bucket "
-    "AND webhook.webhook_id = kept.webhook_id)"
+CLOCK = SystemClock()
+URL = "https://example.test/hook"
+LAST_HALF = next(
+    name for name in map(str, range(1_000)) if bucket_of(ACCOUNT, name) >= BUCKETS // 2
 )
+"""A solution whose bucket the first of two dispatchers gives up."""
+TURNS = 400
+"""Rounds until something has happened: each has a few milliseconds of real database in it."""
 
 
-@pytest.fixture
-def database(held_postgres: PostgresDatabase) -> PostgresDatabase:
-    held_postgres.clean()
-    return held_postgres
+class Holder:
+    """A dispatcher whose workers are driven by hand, beside others on one database."""
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        self.storage = storage
+        self.sender = ScriptedSender(CLOCK.monotonic)
+        self.dispatch = Dispatch(storage, self.sender, CLOCK, name)
+        self._workers = {worker.name: worker for worker in self.dispatch.workers}
+
+    async def work(self, *names: str) -> None:
+        for name in names or ("dispatcher", "told-reads", "checkpointing"):
+            await self._workers[name].run_once()
+
+    async def work_until_sent(self, count: int) -> None:
+        for _ in range(TURNS):
+            await self.work()
+            if len(self.sender.sent) >= count:
+                return
+        raise AssertionError(f"{len(self.sender.sent)} of {count} sent")
 
 
-@pytest.fixture
-def clock(database: PostgresDatabase) -> Iterator[HeldClock]:
-    clock = HeldClock(database.url)
-    yield clock
-    clock.close()
-
-
-@pytest.fixture
-async def storage(database: PostgresDatabase, clock: HeldClock) -> AsyncIterator[PostgresStorage]:
-    storage = await database.open(clock)
-    yield storage
-    await storage.close()
-
-
-def settlement(of: Webhook, clock: HeldClock, epoch: int) -> BucketSettlement:
-    """Return a flush with a state and a debt."""
-    state = DispatchState(bucket=of.bucket, webhook_id=of.webhook_id, matched=1, notified=1)
-    return BucketSettlement(
-        bucket=of.bucket,
-        epoch=epoch,
-        checkpoint=1,
-        states=(state,),
-        debts=(debt(of, clock.now()),),
-    )
-
-
-async def test_a_renewal_goes_by_who_fences_and_a_takeover_waits_for_him(
-    database: PostgresDatabase, storage: PostgresStorage, clock: HeldClock
-) -> None:
-    epochs = await storage.dispatch.take([BUCKET], "paused", 10)
-    with psycopg.connect(database.url) as holder:  # in the midst of a flush, and then paused
-        holder.execute(FENCE % (BUCKET, epochs[BUCKET]))
-        async with asyncio.timeout(5):
-            assert await storage.dispatch.renew("paused", epochs, 10) == {BUCKET}
-        await clock.advance(11)
-        taking = asyncio.ensure_future(storage.dispatch.take([BUCKET], "next", 10))
-        done, _ = await asyncio.wait([taking], timeout=0.05)
-        assert not done
-        holder.rollback()
-    assert await taking == {BUCKET: epochs[BUCKET] + 1}
-    late = BucketSettlement(bucket=BUCKET, epoch=epochs[BUCKET], checkpoint=9)
-    assert await storage.dispatch.settle([late]) == {BUCKET}
-
-
-async def test_of_many_that_take_the_same_leases_each_is_held_by_one(
-    database: PostgresDatabase, storage: PostgresStorage, clock: HeldClock
-) -> None:
-    other = await database.open(clock, serve=False)
+@asynccontextmanager
+async def holder(database: PostgresDatabase, name: str) -> AsyncIterator[Holder]:
+    storage = await database.open(CLOCK)
+    one = Holder(storage, name)
     try:
-        for _ in range(5):
-            await clock.advance(20)
-            taken = await asyncio.gather(
-                *(
-                    one.dispatch.take(list(range(256)), name, 10)
-                    for one, name in ((storage, "a"), (other, "b"), (storage, "c"))
-                )
-            )
-            assert sorted(bucket for some in taken for bucket in some) == list(range(256))
+        yield one
+        await one.dispatch.stop()
     finally:
-        await other.close()
+        await storage.close()
 
 
-async def test_a_flush_beside_a_deletion_leaves_no_row_without_its_webhook(
-    database: PostgresDatabase, storage: PostgresStorage, clock: HeldClock
+async def test_a_bucket_is_drained_written_down_and_only_then_another_s(
+    postgres: PostgresDatabase,
 ) -> None:
-    epoch = (await storage.dispatch.take([BUCKET], "me", 1_000))[BUCKET]
-    for _ in range(15):
-        stored = await storage.webhooks.create(webhook(clock), start_at=None)
-        await asyncio.gather(
-            storage.dispatch.settle([settlement(stored, clock, epoch)]),
-            storage.dispatch.note_reads([read_note(stored, clock.now(), 1)]),
-            storage.webhooks.delete(stored),
-        )
-    with psycopg.connect(database.url) as connection:
-        assert connection.execute(ORPHANS).fetchone() == (0,)
+    async with holder(postgres, "old") as old, holder(postgres, "new") as new:
+        await old.dispatch.start()
+        made = await old.storage.webhooks.create(webhook(CLOCK, solution=LAST_HALF), start_at=None)
+        landed = old.sender.hold(URL)
+        await old.storage.log.append(publish(entry(), solution=LAST_HALF))
+        await old.work_until_sent(1)
+        await new.dispatch.start()
+        assert new.dispatch.leases.epochs == {}
+        giving_up = asyncio.create_task(old.work("claims"))
+        while not old.dispatch.dispatcher._schedule.leaving:
+            await asyncio.sleep(0)
+        assert set((await new.storage.dispatch.held()).values()) == {"old"}
+        landed.set()
+        await giving_up
+        await new.work("claims")
+        assert len(old.dispatch.leases.epochs) == len(new.dispatch.leases.epochs) == BUCKETS // 2
+        assert made.bucket in new.dispatch.leases.epochs
+        for _ in range(3):
+            await new.work()
+        assert new.sender.sent == [], "the old one wrote down that it was acknowledged"
+        await old.storage.log.append(publish(entry(), solution=LAST_HALF))
+        await new.work_until_sent(1)
+        await old.work()
+        assert len(old.sender.sent) == 1
 
 
-async def test_a_listing_beside_the_step_that_it_comes_before_wins_whole_or_is_led_back(
-    storage: PostgresStorage, clock: HeldClock
+async def test_a_page_that_another_process_listed_is_followed_by_a_ping(
+    postgres: PostgresDatabase,
 ) -> None:
-    """Whichever commits first: what was listed isn't left warned, nor warned twice."""
-    made = [await storage.webhooks.create(webhook(clock), start_at=None) for _ in range(12)]
-    time = await storage.lifecycle.time()
-    assert await storage.lifecycle.keep_time(time, time.paused)
-    await clock.advance(STEPS[0].after.total_seconds())
-    time = await storage.lifecycle.time()
-    assert await storage.lifecycle.keep_time(time, time.paused)
-    notes = [read_note(one, clock.now(), 1) for one in made]
-    stepping = asyncio.ensure_future(storage.lifecycle.step(STEPS[0], 100))
-    await asyncio.gather(*(storage.dispatch.note_reads([note]) for note in notes))
-    batch = await stepping
-    for one in made:
-        found = await storage.webhooks.get(one.bucket, one.webhook_id)
-        assert found is not None
-        assert (found.stage, found.extended_at) == (Stage.ACTIVE, clock.now())
-        moved = one.webhook_id in {moved.webhook_id for moved in batch.moved}
-        assert found.revision == one.revision + (2 if moved else 0)
+    async with holder(postgres, "one") as one:
+        await one.dispatch.start()
+        made = await one.storage.webhooks.create(webhook(CLOCK), start_at=None)
+        receipt = await one.storage.log.append(publish(entry(), entry()))
+        await one.work_until_sent(1)
+        assert receipt.first_position is not None
+        first = replace(read_note(made, CLOCK.now(), made.start_position), has_more=True)
+        goes_on = replace(first, asked=made.start_position, read_position=receipt.first_position)
+        for note in (first, goes_on):
+            await one.storage.dispatch.tell_reads([note])
+            await one.work("told-reads")
+        await one.work_until_sent(2)
