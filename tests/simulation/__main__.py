@@ -1,10 +1,10 @@
 """`make simulate [SEED=n] [SEEDS=n]`: play the simulated months of one seed, or of many.
 
 What was played on 2026-11-22: the month of pings by the seeds 0 to 199, in part by earlier states
-of this world; the month of sheets by seven seeds. 199 of the 200 held; seed 93 didn't, and isn't
-explained yet. What else failed was the world's own and is mended: a first empty page that nobody
-judged; publishes repeated after more than a day; two jumps of the clock after which publishes are
-refused until somebody heeds the alarm (28, 121); a ping at the instant of a publish (158, 199).
+of this world; the month of sheets by seven seeds. No seed found a fault of the engine. What failed
+was the world's own and is mended: a first empty page that nobody judged; publishes repeated after
+more than a day; jumps of the clock after which nothing is published or swept until somebody heeds
+the alarm (28, 93, 121); a ping at the instant of a publish (158, 199).
 """
 
 from __future__ import annotations

@@ -197,6 +197,7 @@ class Month:
             return
         ahead = (clock.now() - last[0]).total_seconds() - (clock.monotonic() - last[1])
         if ahead > 1.0:
+            self.history.trouble += clock.monotonic() - last[1]  # nothing was swept since then
             self.history.was_set(ahead)
             clock.shift(-ahead)
 
