@@ -11,11 +11,10 @@ from tidings.clock import SystemClock
 from tidings.domain.buckets import bucket_of
 from tidings.sql_files import named_queries
 from tidings.storage import postgres as adapter
+from tidings.storage.postgres import migrate_database, open_postgres
 from tidings.storage.postgres.connection import Database
 from tidings.storage.postgres.queries import load_queries
 from tidings.testing.storage_samples import ACCOUNT, SOLUTION, entry, publish
-
-from .postgres_setting import PostgresDatabase
 
 FOLDER = Path(adapter.__file__).parent
 QUERIES = sorted((FOLDER / "sql").glob("*.sql"))
@@ -110,14 +109,16 @@ def test_no_statement_uses_what_correctness_may_not_hang_on() -> None:
 
 
 @pytest.mark.anyio
-async def test_the_two_hot_reads_go_by_their_indexes(postgres: PostgresDatabase) -> None:
+async def test_the_two_hot_reads_go_by_their_indexes(postgres_url: str) -> None:
     """By the connections' own settings; on days that are empty, where nothing speaks for one index
-    but the statement itself: such a plan is kept until the day's first statistics.
+    but the statement itself: such a plan is kept until the day's first statistics. In a database of
+    its own: one that was filled and emptied has statistics.
     """
-    storage = await postgres.open(SystemClock())
+    await migrate_database(postgres_url)
+    storage = await open_postgres(postgres_url, SystemClock(), serve=True)
     await storage.log.append(publish(*(entry() for _ in range(50))))
     await storage.close()
-    database = Database(postgres.url, connections=1, statement_seconds=10)
+    database = Database(postgres_url, connections=1, statement_seconds=10)
     queries, bucket = load_queries("change_log"), bucket_of(ACCOUNT, SOLUTION)
     place = (bucket, ACCOUNT, SOLUTION, 0)
     reads: dict[str, tuple[tuple[object, ...], dict[str, str]]] = {
