@@ -162,6 +162,20 @@ async def test_what_waits_for_a_commit_goes_into_the_next_one_together(
     assert rows[0] <= 2
 
 
+async def test_appends_lock_the_head_and_leave_its_row_as_it_is(postgres: PostgresDatabase) -> None:
+    """A row that each append updated would rot while a snapshot is open (mechanics L2)."""
+    where = b"SELECT ctid::text, xmin::text, floor FROM head WHERE bucket = %d" % BUCKET
+    async with opened(postgres) as [storage]:
+        with psycopg.connect(postgres.url) as connection:
+            before = connection.execute(where).fetchone()
+        for _ in range(3):
+            await storage.log.append(publish(entry()))
+        with psycopg.connect(postgres.url) as connection:
+            locked = b"SELECT xmax::text <> '0' FROM head WHERE bucket = %d" % BUCKET
+            assert connection.execute(where).fetchone() == before
+            assert connection.execute(locked).fetchone() == (True,)
+
+
 async def test_what_the_log_can_not_hold_is_refused_before_it_waits(
     postgres: PostgresDatabase,
 ) -> None:
