@@ -25,8 +25,9 @@ LAST_HALF = next(
     name for name in map(str, range(1_000)) if bucket_of(ACCOUNT, name) >= BUCKETS // 2
 )
 """A solution whose bucket the first of two dispatchers gives up."""
-TURNS = 400
-"""Rounds until something has happened: each has a few milliseconds of real database in it."""
+SENT_SECONDS = 10.0
+"""For something to be sent: a second of pace, and a real database."""
+LOOK_SECONDS = 0.01
 
 
 class Holder:
@@ -43,11 +44,11 @@ class Holder:
             await self._workers[name].run_once()
 
     async def work_until_sent(self, count: int) -> None:
-        for _ in range(TURNS):
+        ends_at = CLOCK.monotonic() + SENT_SECONDS
+        while len(self.sender.sent) < count:
+            assert CLOCK.monotonic() < ends_at, f"{len(self.sender.sent)} of {count} sent"
             await self.work()
-            if len(self.sender.sent) >= count:
-                return
-        raise AssertionError(f"{len(self.sender.sent)} of {count} sent")
+            await CLOCK.sleep(LOOK_SECONDS)
 
 
 @asynccontextmanager
