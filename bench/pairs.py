@@ -11,6 +11,8 @@ from bench.sizes import Sizes
 
 _WARM_UP = 0.25
 """Of a slice's time, before the first pair: caches, connections, the interpreter's own tuning."""
+_LEAST_WARM_UP_SECONDS = 0.1
+"""Less warms nothing, and costs a process."""
 
 
 def paired(
@@ -37,8 +39,9 @@ def paired(
             database_cpu=database_cpu,
         )
 
-    for side in (ours, bare):
-        load(side, sizes.seconds * _WARM_UP)
+    if sizes.seconds * _WARM_UP >= _LEAST_WARM_UP_SECONDS:
+        for side in (ours, bare):
+            load(side, sizes.seconds * _WARM_UP)
     return [(load(ours, sizes.seconds), load(bare, sizes.seconds)) for _ in range(sizes.rounds)]
 
 
