@@ -29,7 +29,7 @@ def measured(growth: Growth) -> str:
         ("an event listed, in PostgreSQL", _us(costs.list_database)),
         ("an event on the disk, with its indexes", f"{costs.event_bytes:,.0f} bytes"),
     ]
-    return _table(("measured", "value"), rows)
+    return _table((f"measured in {costs.source}", "value"), rows)
 
 
 def needed(growth: Growth) -> str:
