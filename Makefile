@@ -21,8 +21,9 @@ help: ## List these targets.
 demo: $(READY) ## Run the whole way of a change on real data; DATABASE=postgresql runs it on that.
 	@$(BIN)/python -m tidings demo $(if $(DATABASE),--database '$(DATABASE)') $(DEMO_ARGS)
 
+# Side by side: much of the suite waits for processes that it started.
 test: $(READY) ## Run every test.
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4
 
 simulate: $(READY) ## Play months of a simulated world: SEED=7 plays that one, SEEDS=200 so many.
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS))
