@@ -123,8 +123,11 @@ class WebhookStore(Protocol):
     async def get(self, bucket: int, webhook_id: str) -> Webhook | None:
         """Return a webhook by its id, or None."""
 
-    async def current(self, bucket: int, webhook_ids: Sequence[str]) -> Mapping[str, Webhook]:
-        """Return those of the webhooks that exist now: what the dispatcher asks before it sends."""
+    async def current(self, wanted: Mapping[int, Sequence[str]]) -> Mapping[str, Webhook]:
+        """Return those of some buckets' webhooks that exist now, by id.
+
+        The dispatcher asks before it sends: once for all that a round of it starts.
+        """
 
     async def list_of_account(
         self, account: str, *, solution: str | None, after: int, limit: int

@@ -143,8 +143,8 @@ def pinged_while_off(plant: Plant) -> None:
     """4: nobody looks at the switch, neither when it matches nor when it sends."""
     current, put = SqliteWebhookStore.current, Subscriptions.put
 
-    async def all_on(self: SqliteWebhookStore, bucket: int, webhook_ids: Sequence[str]) -> _Rows:
-        rows = await current(self, bucket, webhook_ids)
+    async def all_on(self: SqliteWebhookStore, wanted: Mapping[int, Sequence[str]]) -> _Rows:
+        rows = await current(self, wanted)
         return {webhook_id: _switched_on(row) for webhook_id, row in rows.items()}
 
     def put_on(self: Subscriptions, tracked: Tracked) -> Subscription:

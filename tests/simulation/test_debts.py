@@ -297,7 +297,7 @@ async def test_a_read_that_fails_before_sending_leaves_every_ping_owed_and_every
         await world.register(f"{URL}/{n}", account=f"account-{n}")
         await world.publish(account=f"account-{n}")
 
-    async def fail(bucket: int, webhook_ids: Sequence[str]) -> Mapping[str, Webhook]:
+    async def fail(wanted: Mapping[int, Sequence[str]]) -> Mapping[str, Webhook]:
         raise StorageUnavailable("locked")
 
     with monkeypatch.context() as broken:

@@ -81,7 +81,7 @@ async def test_a_sweep_moves_no_more_than_its_share_and_the_next_comes_at_once(
     moved = []
     while await sweeper.run_once() == 0:
         rows = await world.storage.webhooks.current(
-            webhooks[0].bucket, [webhook.webhook_id for webhook in webhooks]
+            {webhooks[0].bucket: [webhook.webhook_id for webhook in webhooks]}
         )
         moved.append([row.stage for row in rows.values()].count(Stage.WARNED))
     assert moved == [15, 30]

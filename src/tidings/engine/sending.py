@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
 from tidings import telemetry
@@ -66,8 +66,12 @@ class Sending:
         self._draining = False
 
     async def start_due(self) -> None:
-        """Start what is due and has a slot."""
-        starts: dict[tuple[int, int], list[Start]] = defaultdict(list)
+        """Start what is due and has a slot, and is enabled now: it is judged when sending.
+
+        Nothing starts whose lease is over by the time its row was read, or about to be.
+        """
+        starts: list[Start] = []
+        wanted: dict[int, list[str]] = defaultdict(list)
         while not self._draining:
             now = self._clock.monotonic()
             start = self._schedule.take(now)
@@ -75,16 +79,21 @@ class Sending:
                 break
             subscription = start.subscription
             subscription.flight = self._flight(subscription, now)
-            bucket = subscription.bucket
-            starts[bucket, self._leases.epochs[bucket]].append(start)
+            starts.append(start)
+            wanted[subscription.bucket].append(subscription.webhook_id)
+        if not starts:
+            return
+        epochs = {bucket: self._leases.epochs[bucket] for bucket in wanted}
         try:
-            while starts:
-                (bucket, epoch), of_lease = starts.popitem()
-                await self._launch(bucket, epoch, of_lease)
-        finally:
-            for of_bucket in starts.values():
-                for start in of_bucket:
-                    self._called_off(start)
+            current = await self._webhooks.current(wanted)
+        except BaseException:
+            for start in starts:
+                self._called_off(start)
+            raise
+        for start in starts:
+            subscription = start.subscription
+            webhook = current.get(subscription.webhook_id)
+            self._launch(start, webhook, epochs[subscription.bucket])
 
     def abort(self, webhook_id: str) -> None:
         """Hang up a webhook's attempt, if one is under way."""
@@ -110,33 +119,20 @@ class Sending:
 
         return owing_of(subscription).take_off(subscription, now, next_reminder)
 
-    async def _launch(self, bucket: int, epoch: int, starts: Sequence[Start]) -> None:
-        """Start attempts for those that are enabled now: it is judged when sending.
-
-        None where the lease under which they were to start is over by then, or about to be.
-        """
-        ids = [start.subscription.webhook_id for start in starts]
-        try:
-            current: Mapping[str, Webhook] = await self._webhooks.current(bucket, ids)
-        except BaseException:
-            for start in starts:
-                self._called_off(start)
-            raise
-        for start in starts:
-            subscription = start.subscription
-            webhook = current.get(subscription.webhook_id)
-            flight = subscription.flight
-            if flight is None:
-                raise AssertionError("an attempt without a flight")
-            if webhook is None or not owing_of(subscription).wanted(webhook, flight):
-                owing_of(subscription).found_unwanted(subscription)
-                self._on_touched(subscription)
-                self._schedule.free(start)
-                self._look_beside(subscription)
-            elif self._may_send(bucket, epoch):
-                self._flights.send(start, self._composing(subscription, webhook, flight))
-            else:
-                self._called_off(start)
+    def _launch(self, start: Start, webhook: Webhook | None, epoch: int) -> None:
+        subscription = start.subscription
+        flight = subscription.flight
+        if flight is None:
+            raise AssertionError("an attempt without a flight")
+        if webhook is None or not owing_of(subscription).wanted(webhook, flight):
+            owing_of(subscription).found_unwanted(subscription)
+            self._on_touched(subscription)
+            self._schedule.free(start)
+            self._look_beside(subscription)
+        elif self._may_send(subscription.bucket, epoch):
+            self._flights.send(start, self._composing(subscription, webhook, flight))
+        else:
+            self._called_off(start)
 
     def _may_send(self, bucket: int, epoch: int) -> bool:
         held = self._leases.epochs.get(bucket) == epoch and self._leases.sure

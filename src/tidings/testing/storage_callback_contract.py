@@ -47,7 +47,7 @@ class CallbackContract(StorageSetting):
         assert stored.sheet == wish.sheet
         assert stored.contract is Contract.SMARTSHEET
         assert await storage.webhooks.get(stored.bucket, stored.webhook_id) == stored
-        current = await storage.webhooks.current(stored.bucket, [stored.webhook_id])
+        current = await storage.webhooks.current({stored.bucket: [stored.webhook_id]})
         assert current == {stored.webhook_id: stored}
         pinged = await storage.webhooks.create(webhook(clock), start_at=None)
         assert (pinged.sheet, pinged.contract) == (None, Contract.SMARTSUITE)
@@ -120,7 +120,7 @@ class CallbackContract(StorageSetting):
         )
         enabled = await _enabled(storage, clock, stored)
         await storage.keys.revoke(key.key_id, clock.now())
-        current = await storage.webhooks.current(enabled.bucket, [enabled.webhook_id])
+        current = await storage.webhooks.current({enabled.bucket: [enabled.webhook_id]})
         sheet = sheet_of(current[enabled.webhook_id])
         assert (sheet.standing, sheet.status) == (
             SheetStatus.DISABLED_APP_REVOKED,

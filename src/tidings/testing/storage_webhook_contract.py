@@ -231,9 +231,23 @@ class WebhookContract(StorageSetting):
         gone = await storage.webhooks.create(webhook(clock), start_at=None)
         await storage.webhooks.delete(gone)
         found = await storage.webhooks.current(
-            kept.bucket, [kept.webhook_id, gone.webhook_id, "unknown"]
+            {kept.bucket: [kept.webhook_id, gone.webhook_id, "unknown"]}
         )
         assert found == {kept.webhook_id: kept}
+
+    async def test_current_answers_for_many_buckets_at_once(
+        self, storage: Storage, clock: ManualClock
+    ) -> None:
+        made = [
+            await storage.webhooks.create(webhook(clock, account=account), start_at=None)
+            for account in ("acme", "globex", "initech")
+        ]
+        wanted = {one.bucket: [one.webhook_id] for one in made[:2]}
+        strange = {made[0].bucket: [made[2].webhook_id]}
+        assert len({one.bucket for one in made}) == 3
+        assert await storage.webhooks.current(wanted) == {one.webhook_id: one for one in made[:2]}
+        assert await storage.webhooks.current(strange) == {}
+        assert await storage.webhooks.current({}) == {}
 
     async def test_a_tracked_webhook_is_unread_from_its_start(
         self, storage: Storage, clock: ManualClock

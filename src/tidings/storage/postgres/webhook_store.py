@@ -67,11 +67,13 @@ class PostgresWebhookStore:
 
     async def get(self, bucket: int, webhook_id: str) -> Webhook | None:
         """Return a webhook by its id, or None."""
-        return (await self.current(bucket, (webhook_id,))).get(webhook_id)
+        return (await self.current({bucket: (webhook_id,)})).get(webhook_id)
 
-    async def current(self, bucket: int, webhook_ids: Sequence[str]) -> Mapping[str, Webhook]:
-        """Return those of the webhooks that exist now."""
-        rows = await self._database.fetch(_SQL["find_webhooks"], bucket, list(webhook_ids))
+    async def current(self, wanted: Mapping[int, Sequence[str]]) -> Mapping[str, Webhook]:
+        """Return those of some buckets' webhooks that exist now, by id."""
+        buckets = [bucket for bucket, ids in wanted.items() for _ in ids]
+        ids = [webhook_id for of_bucket in wanted.values() for webhook_id in of_bucket]
+        rows = await self._database.fetch(_SQL["find_listed"], buckets, ids)
         return {webhook.webhook_id: webhook for webhook in map(read_webhook, rows)}
 
     async def list_of_account(

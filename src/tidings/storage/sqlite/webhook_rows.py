@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
 import apsw
 
@@ -16,10 +16,10 @@ _SQL = load_queries("webhooks")
 
 
 def find_webhooks(
-    connection: apsw.Connection, bucket: int, webhook_ids: Iterable[str]
+    connection: apsw.Connection, wanted: Mapping[int, Sequence[str]]
 ) -> dict[str, Webhook]:
-    """Read those of a bucket's webhooks that exist."""
-    rows = connection.execute(_SQL["find_webhooks"], (bucket, json_text(list(webhook_ids))))
+    """Read those that exist of the webhooks of some buckets, by id."""
+    rows = connection.execute(_SQL["find_webhooks"], (json_text(wanted),))
     return {webhook.webhook_id: webhook for webhook in map(read_webhook, rows)}
 
 

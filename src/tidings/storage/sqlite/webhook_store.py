@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -67,11 +68,11 @@ class SqliteWebhookStore:
 
     async def get(self, bucket: int, webhook_id: str) -> Webhook | None:
         """Return a webhook by its id, or None."""
-        return self._readers.at_once(find_webhooks, bucket, (webhook_id,)).get(webhook_id)
+        return self._readers.at_once(find_webhooks, {bucket: [webhook_id]}).get(webhook_id)
 
-    async def current(self, bucket: int, webhook_ids: Sequence[str]) -> Mapping[str, Webhook]:
-        """Return those of the webhooks that exist now."""
-        return self._readers.at_once(find_webhooks, bucket, webhook_ids)
+    async def current(self, wanted: Mapping[int, Sequence[str]]) -> Mapping[str, Webhook]:
+        """Return those of some buckets' webhooks that exist now, by id."""
+        return self._readers.at_once(find_webhooks, wanted)
 
     async def list_of_account(
         self, account: str, *, solution: str | None, after: int, limit: int
@@ -109,7 +110,7 @@ def _create(
     transaction: Transaction, *, webhook: Webhook, start_at: datetime | None, caps: Caps | None
 ) -> Webhook:
     connection = transaction.connection
-    if webhook.webhook_id in find_webhooks(connection, webhook.bucket, (webhook.webhook_id,)):
+    if find_webhooks(connection, {webhook.bucket: [webhook.webhook_id]}):
         raise AlreadyExists(f"webhook {webhook.webhook_id} exists")
     count_webhook(connection, webhook, caps)
     position = append_control(transaction, webhook)
@@ -188,7 +189,7 @@ def check_lease(connection: apsw.Connection, bucket: int, epoch: int | None) -> 
 
 def find_webhook(connection: apsw.Connection, bucket: int, webhook_id: str) -> Webhook:
     """Read one webhook; raises NotFound."""
-    found = find_webhooks(connection, bucket, (webhook_id,)).get(webhook_id)
+    found = find_webhooks(connection, {bucket: [webhook_id]}).get(webhook_id)
     if found is None:
         raise NotFound("no such webhook")
     return found
@@ -258,11 +259,11 @@ def _sheets_of_account(
 def _find_in_buckets(
     connection: apsw.Connection, wanted: Sequence[tuple[int, str]]
 ) -> list[Webhook]:
-    """Read webhooks by bucket and id, one statement a bucket; all of them exist."""
-    found: dict[str, Webhook] = {}
-    for bucket in {bucket for bucket, _ in wanted}:
-        ids = [webhook_id for at, webhook_id in wanted if at == bucket]
-        found |= find_webhooks(connection, bucket, ids)
+    """Read webhooks by bucket and id, in that order; all of them exist."""
+    by_bucket: dict[int, list[str]] = defaultdict(list)
+    for bucket, webhook_id in wanted:
+        by_bucket[bucket].append(webhook_id)
+    found = find_webhooks(connection, by_bucket)
     return [found[webhook_id] for _, webhook_id in wanted]
 
 

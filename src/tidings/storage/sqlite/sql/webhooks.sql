@@ -28,7 +28,7 @@ UPDATE webhook_revision SET superseded_position = ?3
 WHERE bucket = ?1 AND webhook_id = ?2 AND superseded_position IS NULL
 
 -- name: find_webhooks
--- Webhooks of one bucket by id (a JSON list), with when they were last listed, and since when
+-- Webhooks by id (a JSON object: bucket to ids), with when they were last listed, and since when
 -- their limits count, and what only a callback webhook has.
 SELECT
     webhook.bucket, webhook.webhook_id, webhook.account, webhook.solution, webhook.filter,
@@ -40,15 +40,16 @@ SELECT
     webhook.noticed, max(webhook.extended_at, coalesce(reading.extended_at, 0)) + sweep.paused_ms,
     sheet.name, sheet.sheet, sheet.columns, sheet.key_id, sheet.status, sheet.status_at,
     sheet.status_number, sheet.disabled_details, sheet.scope_position, api_key.revoked_at
-FROM sweep
-CROSS JOIN webhook
+FROM json_each(?) AS wanted
+CROSS JOIN json_each(wanted.value) AS one
+CROSS JOIN sweep
+INNER JOIN webhook
+    ON webhook.bucket = CAST(wanted.key AS INTEGER) AND webhook.webhook_id = one.value
 LEFT JOIN reading
     ON reading.bucket = webhook.bucket AND reading.webhook_id = webhook.webhook_id
 LEFT JOIN sheet_webhook AS sheet
     ON sheet.bucket = webhook.bucket AND sheet.webhook_id = webhook.webhook_id
 LEFT JOIN api_key ON api_key.key_id = sheet.key_id
-WHERE
-    webhook.bucket = ? AND webhook.webhook_id IN (SELECT value FROM json_each(?))
 
 -- name: list_of_account
 -- An account's webhooks that are pinged, in the order of their creation, after a place.
