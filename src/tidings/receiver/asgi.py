@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from tidings.domain.limits import RECEIVED_BODY_SECONDS
-from tidings.receiver.decision import ACKNOWLEDGED, SLOW
+from tidings.receiver.decision import SLOW
 from tidings.receiver.request import Answer, Request, joined_headers
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-
-_ACKNOWLEDGED_START: Final[Message] = {
-    "type": "http.response.start",
-    "status": int(ACKNOWLEDGED.status),
-    "headers": [(b"content-length", b"0")],
-}
-_NO_BODY: Final[Message] = {"type": "http.response.body", "body": b""}
 
 
 class Endpoint(Protocol):
@@ -101,10 +93,7 @@ async def _piece(receive: Receive) -> tuple[bytes, bool]:
 
 
 async def _respond(send: Send, answer: Answer) -> None:
-    if answer is ACKNOWLEDGED:
-        await send(_ACKNOWLEDGED_START)
-        await send(_NO_BODY)
-        return
+    # Made anew for each: what stands around this application may add to it.
     headers = [
         (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -12,18 +11,12 @@ T = TypeVar("T")
 
 
 class Background:
-    """A loop that runs until the process ends. It doesn't survive a fork: see `is_here`."""
+    """A loop that runs until it is stopped, or the process ends. It doesn't survive a fork."""
 
     def __init__(self) -> None:
-        self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         thread = threading.Thread(target=self._run, name="tidings-receiver", daemon=True)
         thread.start()
-
-    @property
-    def is_here(self) -> bool:
-        """Whether this process has its thread."""
-        return self._process == os.getpid() and not self._loop.is_closed()
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the loop; return what it returns. Blocks this thread."""

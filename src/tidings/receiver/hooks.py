@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from tidings.errors import ConfigurationError, TidingsError
+from tidings.receiver.cancellation import unless_cancelled
 from tidings.receiver.notification import ItemKind, ReceivedEvent
 
 ANY: Final = "*"
@@ -35,7 +36,7 @@ class Called(msgspec.Struct, frozen=True, kw_only=True):
     async def __call__(self, *given: object) -> None:
         """Call it, a plain function in a thread; return when it has ended, even if cancelled."""
         if self.is_async:
-            await _without_exit(self.function(*given))
+            await _contained(self.function(*given))
             return
         running = asyncio.ensure_future(asyncio.to_thread(self._call_plainly, *given))
         try:
@@ -45,25 +46,25 @@ class Called(msgspec.Struct, frozen=True, kw_only=True):
             await asyncio.wait([running])
             raise
         if inspect.isawaitable(returned):  # a plain function that calls an async one
-            await _without_exit(returned)
+            await _contained(returned)
 
     def _call_plainly(self, *given: object) -> object:
         try:
             return self.function(*given)
-        except SystemExit:
-            raise _exit_was_called() from None
+        except (SystemExit, KeyboardInterrupt, asyncio.CancelledError) as error:
+            raise _way_out(error) from None
 
 
-async def _without_exit(running: Awaitable[object]) -> None:
+async def _contained(running: Awaitable[object]) -> None:
     try:
-        await running
-    except SystemExit:
-        raise _exit_was_called() from None
+        await unless_cancelled(running)
+    except SystemExit as error:
+        raise _way_out(error) from None
 
 
-def _exit_was_called() -> RuntimeError:
+def _way_out(error: BaseException) -> RuntimeError:
     """Return the failure that a script's way out is: it must not take the server with it."""
-    return RuntimeError("the handler called sys.exit")
+    return RuntimeError(f"the handler raised {type(error).__name__}")
 
 
 class Hooks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -102,7 +103,8 @@ class Receiver:
         self._sitting: Sitting | None = None
         # A connection that came over a fork is the parent's: it may not even be closed here.
         self._inherited: list[Sitting] = []
-        self._background: Background | None = None
+        self._backgrounds: dict[int, Background] = {}
+        """By process: a thread doesn't come over a fork."""
 
     # What to call.
 
@@ -218,10 +220,12 @@ class Receiver:
 
     def stop(self) -> None:
         """End what `start` or the first request began."""
-        background, self._background = self._background, None
-        if background is not None and background.is_here:
-            background.call(self.close())
-            background.stop()
+        background = self._backgrounds.pop(os.getpid(), None)
+        if background is not None:
+            try:
+                background.call(self.close())
+            finally:
+                background.stop()
 
     async def run_once(self) -> float:
         """Work one round; return the seconds until there may be more to do."""
@@ -311,9 +315,15 @@ class Receiver:
         return sitting
 
     def _loop_thread(self) -> Background:
-        if self._background is None or not self._background.is_here:
-            self._background = Background()
-        return self._background
+        process = os.getpid()
+        found = self._backgrounds.get(process)
+        if found is None:
+            # Of threads that come at the same time one wins. No lock: a fork could find it taken.
+            made = Background()
+            found = self._backgrounds.setdefault(process, made)
+            if found is not made:
+                made.stop()
+        return found
 
     def _other(self, kind: ItemKind, function: F) -> F:
         self._check_hook()

@@ -56,7 +56,7 @@ class Sitting:
 
     def start(self) -> None:
         """Let the worker run, where it doesn't yet."""
-        if self._working is None:
+        if self._working is None or self._working.done():
             self._working = self._loop.create_task(self.worker.run())
 
     async def keep(self, notification: Notification) -> bool:

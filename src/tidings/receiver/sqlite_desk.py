@@ -95,8 +95,8 @@ class Desk:
 
     def leave(self) -> None:
         """Undo what wasn't committed, and give the lock back, as far as either is to be done."""
-        self.take_back()
         try:
+            self.take_back()
             if self._connection is not None and self._connection.in_transaction:
                 with suppress(sqlite3.Error):
                     self._connection.execute(SQL["rollback"])
@@ -115,9 +115,13 @@ class Desk:
 
     def take_back(self) -> None:
         """End the lending, where there is one."""
-        if self._lent and self._connection is not None:
-            self._connection.set_authorizer(None)
+        if not self._lent or self._connection is None:
+            return
         self._lent = False
+        try:
+            self._connection.set_authorizer(None)
+        except sqlite3.ProgrammingError:  # whoever had it has closed it
+            self._connection = None
 
     def begin_one(self) -> None:
         """Begin what can be undone alone."""
@@ -126,13 +130,15 @@ class Desk:
 
     def keep_one(self, settle: Callable[[sqlite3.Connection], None]) -> None:
         """Let it stand, with its settling."""
+        self._tidy()
         self._check_transaction()
         self.run(settle)
         self.run(lambda db: db.execute(SQL["keep_one"]))
 
     def undo_one(self) -> None:
         """Undo it, where there is still something to undo."""
-        if self._connected().in_transaction:
+        self._tidy()
+        if self._is_in_transaction():
             self.run(lambda db: db.execute(SQL["undo_one"]))
             self.run(lambda db: db.execute(SQL["keep_one"]))
 
@@ -142,10 +148,23 @@ class Desk:
         self._check_transaction()
         self.commit()
 
+    def _tidy(self) -> None:
+        """Forget in which form one handler wanted its rows."""
+        if self._connection is not None:
+            self._connection.row_factory, self._connection.text_factory = None, str
+
     def _check_transaction(self) -> None:
         """Raise EffectsRefused where the transaction is over already: a trigger may undo it all."""
-        if not self._connected().in_transaction:
-            raise EffectsRefused("a handler's statements undid the inbox's transaction")
+        if not self._is_in_transaction():
+            raise EffectsRefused(
+                "a handler undid the inbox's transaction, or closed its connection"
+            )
+
+    def _is_in_transaction(self) -> bool:
+        try:
+            return self._connection is not None and self._connection.in_transaction
+        except sqlite3.ProgrammingError:  # it is closed
+            return False
 
     def disconnect(self) -> None:
         """Close the connection."""

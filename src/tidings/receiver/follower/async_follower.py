@@ -11,6 +11,7 @@ from tidings.client import AsyncClient, Event, EventsPage
 from tidings.client.patience import NO_PATIENCE
 from tidings.clock import SystemClock
 from tidings.domain import limits
+from tidings.receiver.cancellation import unless_cancelled
 from tidings.receiver.follower.course import Course
 from tidings.receiver.follower.hooks import Hooks
 from tidings.receiver.follower.pings import tells_of_more
@@ -150,4 +151,4 @@ class AsyncFollower(Generic[Tx]):
 
 async def _done(returned: object) -> object:
     """Return what a hook came to, whether it was asynchronous or not."""
-    return await returned if inspect.isawaitable(returned) else returned
+    return await unless_cancelled(returned) if inspect.isawaitable(returned) else returned
