@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.receiver.inboxes import SECRETS, receiver_at, work_off
@@ -288,3 +289,32 @@ async def test_what_waits_together_fails_together_and_what_comes_after_goes_on()
     assert done[-1] == 50
     assert groups == [[1], [2, 3, 4], [5]]
     await gathering.ended()
+
+
+async def test_a_postgres_that_takes_no_writes_is_503_and_keeps_no_connection_of_each_try(
+    postgres_url: str, clock: ManualClock
+) -> None:
+    receiver = receiver_at(f"{postgres_url}?default_transaction_read_only=on", clock)
+    assert [(await receiver.receive(callback(nonce))).status for nonce in "1234"] == [503] * 4
+    with psycopg.connect(postgres_url) as connection:
+        others = (
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert connection.execute(others).fetchone() == (0,)
+    await receiver.close()
+
+
+async def test_a_thread_that_cannot_be_had_is_503_and_tried_again_with_the_next_request(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver = receiver_at(f"sqlite:///{tmp_path}/x.db", clock)
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert (await receiver.receive(callback("n"))).status == 503
+    assert (await receiver.receive(callback("n"))).status == 200
+    await receiver.close()

@@ -133,3 +133,24 @@ async def test_effects_that_are_refused_at_the_commit_fail_whoever_had_them_and_
         assert [letter.event.id for letter in await receiver.dead_letters()] == [2]
     rows = await run_sql(inbox, "SELECT name FROM effect ORDER BY name")
     assert rows == [("row created 1",), ("row created 3",)]
+
+
+@pytest.mark.parametrize("statement", ["COMMIT", "ROLLBACK", "ROLLBACK; BEGIN"])
+async def test_a_handler_that_ends_postgresqls_transaction_has_failed_and_the_rest_goes_on(
+    statement: str, postgres_url: str, clock: ManualClock
+) -> None:
+    await run_sql(postgres_url, "CREATE TABLE effect (name text)")
+    receiver = receiver_at(postgres_url, clock, tries=1)
+
+    @receiver.on()
+    async def handle(event: ReceivedEvent, transaction: Any) -> None:
+        if event.id == 2:
+            await transaction.execute(statement)
+        await effects_in(transaction, event)  # type: ignore[misc] # it is asyncpg's
+
+    async with receiver:
+        await receiver.receive(callback("n", *map(row_event, (1, 2, 3))))
+        await work_off(receiver)
+        assert [letter.event.id for letter in await receiver.dead_letters()] == [2]
+    rows = await run_sql(postgres_url, "SELECT name FROM effect WHERE name <> 'row created 2'")
+    assert sorted(rows) == [("row created 1",), ("row created 3",)]

@@ -52,16 +52,11 @@ class PostgresInbox:
             self._pool = await asyncpg.create_pool(
                 self._url, min_size=1, max_size=_CONNECTIONS, command_timeout=KEEP_SECONDS
             )
-        for tries in range(_TABLE_TRIES):
-            try:
-                async with self._transaction() as db:
-                    for statement in _TABLES:
-                        await db.execute(statement)
-                return
-            except StorageFault:
-                if tries == _TABLE_TRIES - 1:
-                    await self.close()
-                    raise
+        try:
+            await self._make_tables()
+        except BaseException:  # whoever opens it again makes a pool anew
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Disconnect."""
@@ -153,7 +148,7 @@ class PostgresInbox:
         try:
             async with self._transaction() as db:
                 yield _PostgresTurn(db, claim)
-        except _Refused as error:
+        except StorageFault as error:
             raise EffectsRefused(f"the database refused what a handler did: {error}") from error
 
     async def settle(self, claim: Claim, items: Sequence[Item], now_ms: int) -> None:
@@ -213,6 +208,17 @@ class PostgresInbox:
                 await db.execute(_SQL["forget"], old[-1], before_ms)
         return len(old)
 
+    async def _make_tables(self) -> None:
+        for tries in range(1, _TABLE_TRIES + 1):
+            try:
+                async with self._transaction() as db:
+                    for statement in _TABLES:
+                        await db.execute(statement)
+                return
+            except StorageFault:
+                if tries == _TABLE_TRIES:
+                    raise
+
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Connection]:
         if self._pool is None:
@@ -241,6 +247,8 @@ class _PostgresTurn:
         with _ours():
             async with self.connection.transaction():
                 yield
+                if not self.connection.is_in_transaction():
+                    raise EffectsRefused("a handler ended the inbox's transaction")
                 await _check(self.connection, self._claim)
                 await _settle(self.connection, self._claim, item, now_ms)
 
@@ -279,20 +287,13 @@ def _item(row: Sequence[Any]) -> Item:
     )
 
 
-class _Refused(StorageFault):
-    """What was done in the transaction can't be committed."""
-
-
 @contextmanager
 def _ours() -> Iterator[None]:
     """Let only our errors out of the block, but for what a handler raises."""
     try:
         yield
     except asyncpg.PostgresError as error:
-        code = error.sqlstate or ""
-        if code.startswith(("23", "25P02")):
-            raise _Refused(str(error)) from error
-        if code.startswith(_PASSING):
+        if (error.sqlstate or "").startswith(_PASSING):
             raise StorageUnavailable(f"PostgreSQL can't be used now: {error}") from error
         raise StorageFault(f"PostgreSQL refused a statement: {error}") from error
     except (asyncpg.InterfaceError, OSError) as error:

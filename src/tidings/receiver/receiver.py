@@ -308,7 +308,7 @@ class Receiver:
             sitting = self._sitting = Sitting(self.name, inbox, worker, self._clock)
         try:
             await sitting.opened()
-        except TidingsError:
+        except Exception:
             if self._sitting is sitting:
                 self._sitting = None
             raise
