@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,10 +16,9 @@ from typing import Any
 import pytest
 
 from tidings.cli import main
+from tidings.cli.verbs import VERBS
 from tidings.listener.record import RecordFile, recorded
 
-VERBS = ["serve", "keys", "publish", "webhooks", "events", "migrate", "doctor", "demo"]
-VERBS += ["listen", "replay"]
 KEY = {"TIDINGS_KEY": "tdg_x"}
 DAMAGED = b"not a database, and long enough to be read as one " * 99
 
@@ -52,6 +52,24 @@ def test_help_teaches_each_verb_by_an_example_or_its_commands(run: Run, verb: st
     assert code == 0
     assert f"Usage: tidings {verb}" in text
     assert "$ tidings" in text or "Commands" in text
+
+
+def test_a_verb_waits_for_no_part_of_another(tmp_path: Path) -> None:
+    """Each loads what it needs: the server no client, and whoever works on the database neither."""
+    asked = (
+        "import atexit, sys; from tidings.cli import main; "
+        "atexit.register(lambda: print(*sys.modules)); sys.argv[0] = 'tidings'; main()"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", asked, "migrate", "--check"],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        timeout=20,
+    ).stdout.split()
+    assert b"tidings.storage" in loaded
+    others = (b"httpx", b"tidings.client", b"uvicorn", b"tidings.listener", b"tidings.demo")
+    assert [one for one in others if one in loaded] == []
 
 
 def test_help_names_each_setting_s_variable_and_default(run: Run) -> None:

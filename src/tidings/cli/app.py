@@ -13,17 +13,8 @@ from typing import Annotated
 import typer
 
 from tidings import __version__
-from tidings.cli.demo import demo
-from tidings.cli.doctor import doctor
-from tidings.cli.events import events
 from tidings.cli.exits import exit_code_of
-from tidings.cli.keys import keys
-from tidings.cli.listen import listen
-from tidings.cli.migrate import migrate
-from tidings.cli.publish import publish
-from tidings.cli.replay import replay
-from tidings.cli.serve import serve
-from tidings.cli.webhooks import webhooks
+from tidings.cli.verbs import Verbs
 from tidings.config import variable_of
 
 _OWN_FILES = 0o077
@@ -31,6 +22,7 @@ _OWN_FILES = 0o077
 
 app = typer.Typer(
     name="tidings",
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -39,16 +31,6 @@ app = typer.Typer(
     epilog=f"Every setting is a flag and an environment variable of the same name: "
     f"--log-level is {variable_of('log_level')}.",
 )
-app.command()(serve)
-app.add_typer(keys, name="keys")
-app.command()(publish)
-app.add_typer(webhooks, name="webhooks")
-app.add_typer(events, name="events")
-app.command()(listen)
-app.command()(replay)
-app.command()(migrate)
-app.command()(doctor)
-app.command()(demo)
 
 
 def _print_version(wanted: bool) -> None:

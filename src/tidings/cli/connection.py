@@ -1,20 +1,11 @@
-"""What commands work on: a server's API, or a database file."""
+"""What the commands of a user speak to: a server's API."""
 
 from __future__ import annotations
-
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 from tidings.client import AsyncClient, Client, Patience
 from tidings.clock import SystemClock
 from tidings.config import Settings, variable_of
 from tidings.errors import ConfigurationError
-from tidings.ports import Storage
-from tidings.storage.migrate import migrate_own
-from tidings.storage.open import open_storage
-
-_R = TypeVar("_R")
 
 
 def connect(settings: Settings) -> Client:
@@ -45,24 +36,3 @@ def _key(settings: Settings) -> str:
             "`tidings keys create` makes one.",
         )
     return settings.key.get_secret_value()
-
-
-def on_database(
-    settings: Settings, work: Callable[[Storage], Awaitable[_R]], *, making: bool = False
-) -> _R:
-    """Open the database, beside a running server if there is one, do the work, close it.
-
-    `making`: where a SQLite file's schema is behind, or nothing is there yet, migrate first
-    (mechanics Q1).
-    """
-
-    async def run() -> _R:
-        if making:
-            await migrate_own(settings.database)
-        storage = await open_storage(settings.database, SystemClock(), serve=False)
-        try:
-            return await work(storage)
-        finally:
-            await storage.close()
-
-    return asyncio.run(run())

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tidings.cli.connection import on_database
+from tidings.cli.database import on_database
 from tidings.cli.options import DATABASE, Json, with_settings
 from tidings.cli.output import note, print_json, print_line, print_table
 from tidings.clock import SystemClock
