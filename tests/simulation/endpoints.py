@@ -44,7 +44,8 @@ class Sent:
 class ScriptedSender:
     """ports.Sender: each URL answers as `behave` says, 200 otherwise; `hold` keeps answers back.
 
-    `began` and `ended` are told of each request; `visits` holds what an endpoint does first.
+    `began` and `ended` are told of each request; `visits` holds what an endpoint does first, and
+    `programs` what answers in the place of a script.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
@@ -54,6 +55,7 @@ class ScriptedSender:
         self.began: Callable[[Sent], None] = lambda sent: None
         self.ended: Callable[[Sent], None] = lambda sent: None
         self.visits: dict[str, Callable[[], Awaitable[object]]] = {}
+        self.programs: dict[str, Callable[[SendRequest], Awaitable[SendOutcome]]] = {}
         self._monotonic = monotonic
         self._behaviours: dict[str, Behaviour] = {}
         self._held: dict[str, asyncio.Event] = {}
@@ -81,18 +83,29 @@ class ScriptedSender:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            held = self._held.get(request.url)
-            if held is not None:
-                await held.wait()
-            visit = self.visits.get(request.url)
-            if visit is not None:
-                await visit()
-            behaviour = self._behaviours.get(request.url)
-            sent.outcome = behaviour(request) if behaviour else OK
+            sent.outcome = await self.deliver(request)
             return sent.outcome
         finally:
             self.in_flight -= 1
             self.ended(sent)
+
+    async def deliver(self, request: SendRequest) -> SendOutcome:
+        """Bring a request to its endpoint; return what came of it."""
+        return await self.answer(request)
+
+    async def answer(self, request: SendRequest) -> SendOutcome:
+        """Answer for an endpoint that was reached."""
+        held = self._held.get(request.url)
+        if held is not None:
+            await held.wait()
+        visit = self.visits.get(request.url)
+        if visit is not None:
+            await visit()
+        program = self.programs.get(request.url)
+        if program is not None:
+            return await program(request)
+        behaviour = self._behaviours.get(request.url)
+        return behaviour(request) if behaviour else OK
 
     async def close(self) -> None:
         """Nothing is held open."""

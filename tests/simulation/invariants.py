@@ -1,7 +1,7 @@
 """Checkers of the invariants, by their numbers: each raises Violation where one is broken.
 
-They judge what `history.py` wrote down; those of 8, exact times, are in `exact_times.py`. 11,
-guarded egress, is the sender's own: nothing leaves the process here.
+They judge what `history.py` wrote down; those of 8, exact times, are in `exact_times.py`, and those
+of 11, guarded egress, in `egress.py`.
 """
 
 from __future__ import annotations

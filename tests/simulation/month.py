@@ -76,12 +76,15 @@ class Month:
         for _ in range(5):
             await self.act(self.owners.register())
 
+    def published(self) -> int:
+        """Return how many changes there were."""
+        return sum(map(len, self.history.changes.values()))
+
     def summary(self) -> str:
         """Return what happened, in numbers."""
         subscribers = self.history.subscribers.values()
-        changes = sum(map(len, self.history.changes.values()))
         pings = sum(len(one.attempts) for one in subscribers)
-        return f"{changes} changes, {len(subscribers)} webhooks, {pings} pings"
+        return f"{self.published()} changes, {len(subscribers)} webhooks, {pings} pings"
 
     async def _day(self) -> None:
         began = self.server.clock.monotonic()
@@ -109,6 +112,7 @@ class Month:
             owners.move,
             owners.register,
             owners.delete,
+            owners.reach_inside,
             *(strangers.pry,) * 2,
             strangers.hammer,
             self.storage_fails,

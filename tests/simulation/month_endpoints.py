@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from tests.simulation import invariants
+from tests.simulation import egress, invariants
 from tests.simulation.dice import Dice
 from tests.simulation.endpoints import OK, Sent
 from tests.simulation.history import Attempted, History, Subscriber
 from tests.simulation.invariants import Violation
+from tests.simulation.month_hosts import Names
+from tests.simulation.month_platforms import ACCOUNTS
 from tests.simulation.server import Server
 from tidings.ports import SendOutcome
 
@@ -38,11 +40,13 @@ class Endpoints:
     def __init__(self, server: Server, history: History, dice: Dice) -> None:
         self.on_ping: Callable[[Subscriber], Awaitable[None]]
         self.accounts: tuple[str, ...] = ()
+        self.names = Names(server.sender, dice)
         self._server = server
         self._history = history
         self._dice = dice
         self._violations: list[Violation] = []
         self._reactions: set[asyncio.Future[None]] = set()
+        egress.watch(server.sender, self.judge, len(ACCOUNTS))
         server.sender.began = self._began
         server.sender.ended = self._ended
 
@@ -54,6 +58,8 @@ class Endpoints:
         subscriber = self._dice.one_of(living)
         self.mend(subscriber)
         if self._dice.chance(0.2):
+            self.names.change(subscriber.url)
+        elif self._dice.chance(0.2):
             self._flap(subscriber)
         else:
             self._server.sender.behave(subscriber.url, self._dice.one_of(ANSWERS))
@@ -78,6 +84,7 @@ class Endpoints:
     def mend(self, subscriber: Subscriber) -> None:
         """Let an endpoint be well."""
         subscriber.dying = False
+        self.names.mend(subscriber.url)
         self._server.sender.visits.pop(subscriber.url, None)
         self._server.sender.behave(subscriber.url, OK)
 

@@ -33,11 +33,15 @@ class MonthOfSheets(Month):
         await self.act(self.sheets.judge())
         self.judging.judge_bounds()
 
+    def published(self) -> int:
+        """Return how many rows there were to be told of."""
+        return sum(len(one.rows) for one in self.sheets.called.values())
+
     def summary(self) -> str:
         """Return what happened, in numbers."""
         called = self.sheets.called.values()
-        rows, got = sum(len(one.rows) for one in called), sum(len(one.got) for one in called)
-        return f"{rows} rows, {len(called)} webhooks of sheets, {got} callbacks"
+        got = sum(len(one.got) for one in called)
+        return f"{self.published()} rows, {len(called)} webhooks of sheets, {got} callbacks"
 
     def _actions(self) -> tuple[Callable[[], Awaitable[None]], ...]:
         sheets = self.sheets

@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 
+from tests.simulation import egress
 from tests.simulation.asking import Asking
 from tests.simulation.dice import Dice
 from tests.simulation.history import History, Subscriber
+from tests.simulation.month_hosts import INSIDE_URLS
 from tests.simulation.month_platforms import ACCOUNTS, APPLICATIONS, FIELDS, SOLUTION
 from tests.simulation.server import Server
 from tidings.domain.buckets import bucket_of
@@ -67,6 +69,22 @@ class Owners:
         self._history.listed(subscriber, self._server.clock.monotonic())
         self._learn_revisions(subscriber)
         self._history.subscribers[subscriber.webhook_id] = subscriber
+
+    async def reach_inside(self) -> None:
+        """Ask for a webhook of an address inside, or move one there."""
+        url = self._dice.one_of(INSIDE_URLS)
+        status = {"notification_status": {"enabled": {"url": url}}}
+        subscriber = self._any()
+        if subscriber is not None and self._dice.chance(0.5):
+            webhook = {"webhook_id": subscriber.webhook_id, **status}
+            answer = await self._asking.ask(subscriber, "UpdateWebhook", {"webhook": webhook})
+        else:
+            account, key = await self._key(None)
+            asker = Subscriber("", account, bucket_of(account, SOLUTION), key, url)
+            locator = {"account_id": account, "solution_id": SOLUTION}
+            webhook = {"locator": locator, "filter": {"solution": {}}, **status}
+            answer = await self._asking.ask(asker, "CreateWebhook", {"webhook": webhook})
+        egress.refused(answer.status, url)
 
     async def switch(self, subscriber: Subscriber | None = None) -> None:
         """Switch a webhook's pings off, or on."""

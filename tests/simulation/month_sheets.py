@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.simulation import callbacks
+from tests.simulation import callbacks, egress
 from tests.simulation.callbacks import Row, Told
 from tests.simulation.dice import Dice
 from tests.simulation.endpoints import OK, Behaviour, Sent
 from tests.simulation.history import History
 from tests.simulation.invariants import must
 from tests.simulation.month_endpoints import Endpoints
+from tests.simulation.month_hosts import INSIDE_URLS
 from tests.simulation.month_platforms import ACCOUNTS, SOLUTION
 from tests.simulation.server import Answer, Server
 from tests.simulation.sheets import answering_challenges
@@ -110,15 +111,11 @@ class Sheets:
         text = f"{account}-key-of-sheet-{self._rows}"
         key = await self._server.new_key(account, Role.SUBSCRIBER, text)
         url = f"https://sheet-{self._rows}.example/hook"
-        wish = {
-            "name": "rows",
-            "callbackUrl": url,
-            "scope": "sheet",
-            "scopeObjectId": self._sheets[account],
-            "events": ["*.*"],
-            "version": 1,
-        }
-        answer = await self._server.post(_PATH, wish, key)
+        if self._dice.chance(0.2):
+            inside = self._dice.one_of(INSIDE_URLS)
+            answer = await self._server.post(_PATH, self._wish(account, inside), key)
+            egress.refused(answer.status, inside)
+        answer = await self._server.post(_PATH, self._wish(account, url), key)
         if answer.status != 200:
             assert answer.status in (0, 503), answer
             return  # made or not: nobody was told its number
@@ -127,6 +124,16 @@ class Sheets:
         self.called[called.number] = called
         self.answers(called, OK)
         await self.switch(called)
+
+    def _wish(self, account: str, url: str) -> dict[str, Any]:
+        return {
+            "name": "rows",
+            "callbackUrl": url,
+            "scope": "sheet",
+            "scopeObjectId": self._sheets[account],
+            "events": ["*.*"],
+            "version": 1,
+        }
 
     async def switch(self, called: Called | None = None) -> None:
         """Enable a webhook, or disable it."""
@@ -165,7 +172,9 @@ class Sheets:
         if called is not None:
             self.mend(called)
             fate = self._dice.below(10)
-            if fate < 4:
+            if self._dice.chance(0.2):
+                self._endpoints.names.change(called.url)
+            elif fate < 4:
                 self.answers(called, self._dice.one_of(_BAD))
             elif fate == 4:
                 self.answers(called, self._dice.one_of(_REFUSALS))
@@ -180,6 +189,7 @@ class Sheets:
     def mend(self, called: Called) -> None:
         """Let an endpoint be well."""
         self._server.sender.visits.pop(called.url, None)
+        self._endpoints.names.mend(called.url)
         self.answers(called, OK)
 
     def answers(self, called: Called, outcome: SendOutcome) -> None:

@@ -2,8 +2,8 @@
 
 Not planted, since nothing of them shows in one process, one thread and virtual time: what costs
 time or room and not truth (L6, P5, Q2), a standby (P6), what two processes do to each other (D6,
-Q1), the sender (S1 to S3, and invariant 11), caps that the API refuses by (D8): their own tests
-hold those. G1 to G3 are PostgreSQL's.
+Q1), caps that the API refuses by (D8), what only libcurl and real sockets do of S1 to S3: their own
+tests hold those. G1 to G3 are PostgreSQL's.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from tests.simulation import faults_of_callbacks as callbacks
 from tests.simulation import faults_of_dispatch as dispatch
+from tests.simulation import faults_of_egress as egress
 from tests.simulation import faults_of_the_log as log
-from tests.simulation import scenes, scenes_of_sheets
+from tests.simulation import scenes, scenes_of_egress, scenes_of_sheets
 from tests.simulation.faults_of_the_log import Plant
 from tests.simulation.month import Month, Script
 from tests.simulation.month_of_sheets import MonthOfSheets
@@ -82,6 +83,18 @@ PLANTED = (
     Planted(log.attempts_kept, 12, scenes.seventeen_days),
     Planted(log.keys_kept, 12, scenes.seventeen_days),
     Planted(dispatch.webhooks_stay_in_memory, 12, scenes.webhooks_that_go),
+    # The sender (mechanics S).
+    Planted(egress.judged_when_registered, 11, scenes_of_egress.a_name_that_turns_inside),
+    Planted(egress.judged_once_a_name, 11, scenes_of_egress.a_name_that_turns_inside),
+    Planted(egress.judged_by_the_first_address, 11, scenes_of_egress.a_name_of_many_addresses),
+    Planted(
+        egress.judged_before_connecting_only, 11, scenes_of_egress.an_address_that_becomes_our_own
+    ),
+    Planted(egress.redirects_followed, 11, scenes_of_egress.an_endpoint_that_leads_inside),
+    Planted(egress.own_addresses_forgotten, 11, scenes_of_egress.a_name_of_this_machine),
+    Planted(egress.urls_taken_as_they_come, 11, scenes_of_egress.asking_for_what_is_inside),
+    Planted(egress.no_share_of_dns, 11, scenes_of_egress.a_crowd_of_slow_names),
+    _of_sheets(egress.judged_when_registered, 11, scenes_of_egress.a_callback_that_turns_inside),
     # Callbacks (mechanics D5).
     _of_sheets(callbacks.sent_before_it_is_written, 2, scenes_of_sheets.a_callback_in_a_crash),
     _of_sheets(callbacks.a_nonce_for_each_try, 2, scenes_of_sheets.a_callback_that_fails),

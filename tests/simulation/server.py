@@ -12,6 +12,7 @@ import msgspec
 from starlette.types import ASGIApp, Message
 
 from tests.simulation.dice import Dice
+from tests.simulation.guarded_sender import GuardedSender
 from tests.simulation.loop import until_all_wait
 from tests.simulation.one_thread import OneThread
 from tests.simulation.world import World
@@ -76,6 +77,7 @@ class Server(World):
     """A world with the API in it: requests come in as bytes, as uvicorn would bring them."""
 
     app: ASGIApp
+    sender: GuardedSender
     threads: OneThread
     _requests: set[asyncio.Task[Answer]]
     _quiet_since = 0.0
@@ -92,6 +94,7 @@ class Server(World):
 
     async def start(self) -> None:
         """Start the engine, and accept requests."""
+        self.sender.restart()
         await super().start()
         self.authenticator = Authenticator(self.storage.keys, self.clock)
         arrivals = Arrivals(hints=self.storage.capabilities.hints)
@@ -112,6 +115,9 @@ class Server(World):
             )
         )
         self._due[self.authenticator] = self.clock.monotonic()
+
+    def _new_sender(self) -> GuardedSender:
+        return GuardedSender(self.clock)
 
     def _chores(self) -> Sequence[Chore]:
         return [Seldom(chore) for chore in super()._chores()]
@@ -225,6 +231,7 @@ class Server(World):
         return not (
             dispatch.dispatcher.sending
             or dispatch.dispatcher.touched
+            or dispatch.dispatcher.holds
             or self.reads._notes
             or any(worker.wake.is_set() for worker in self._due)
         )

@@ -47,7 +47,7 @@ class World:
         self.path = path
         self.storage = storage
         self.clock = clock
-        self.sender = ScriptedSender(clock.monotonic)
+        self.sender = self._new_sender()
         self.patient = False
         """Whether a round that fails is tried again, as by `run_worker`, and not raised."""
         self.dispatch: Dispatch
@@ -88,6 +88,10 @@ class World:
         await self.dispatch.start()
         now = self.clock.monotonic()
         self._due = dict.fromkeys((*self.dispatch.workers, self.reads, self.sweeper), now)
+
+    def _new_sender(self) -> ScriptedSender:
+        """Return what the engine sends by."""
+        return ScriptedSender(self.clock.monotonic)
 
     def _chores(self) -> Sequence[Chore]:
         """Return what the sweeper does beside its sweeps; a larger world has it done seldom."""

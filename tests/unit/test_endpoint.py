@@ -215,7 +215,7 @@ def test_libcurl_connects_to_the_host_and_port_that_were_judged(url: str) -> Non
         endpoint = parse_endpoint(url, DEV)
     except InvalidArgument:
         return
-    exchange = Exchange(Guard(DEV, frozenset), certifi.where())
+    exchange = Exchange(Guard(DEV, frozenset), certifi.where(), pycurl.Curl())
     try:
         # The pin of an IPv6 address fits its shortest form only; the URL that is sent to has it.
         for text in (endpoint.url,) if "[" in url else (endpoint.url, url):
@@ -227,7 +227,7 @@ def test_libcurl_connects_to_the_host_and_port_that_were_judged(url: str) -> Non
 
 
 def test_libcurl_resolves_nothing_by_itself() -> None:
-    exchange = Exchange(Guard(DEV, frozenset), certifi.where())
+    exchange = Exchange(Guard(DEV, frozenset), certifi.where(), pycurl.Curl())
     exchange.prepare(parse_endpoint("http://hooks.example.com/", DEV), [PINNED], [], b"", 1.0)
     try:
         for url in ("http://localhost/", "http://127.0.0.1/", "http://other.example.com/"):

@@ -17,7 +17,7 @@ from tidings.sender.guard import Guard
 from tidings.sender.headers import Unsendable, header_lines
 from tidings.sender.lookups import DnsResolver, LookupFailed, Lookups, Resolver
 from tidings.sender.own_addresses import OwnAddresses
-from tidings.sender.transfers import Transfers
+from tidings.sender.transfers import Libcurl, Transfers
 from tidings.sender.verdict import CLOSED, FORBIDDEN
 
 _PARSED_URLS = 4_096
@@ -31,7 +31,7 @@ class CurlSender:
     is another sender. Belongs to the event loop of its first send.
 
     `ca_file` is a PEM file of the certificate authorities to trust instead of certifi's.
-    `own_addresses` and `resolver` are seams for tests.
+    `own_addresses`, `resolver` and `libcurl` are seams for tests.
     """
 
     def __init__(
@@ -42,11 +42,12 @@ class CurlSender:
         ca_file: str | None = None,
         resolver: Resolver | None = None,
         own_addresses: Callable[[], frozenset[str]] | None = None,
+        libcurl: Libcurl | None = None,
     ) -> None:
         self._clock = clock
         self._guard = Guard(policy, own_addresses or OwnAddresses(clock).current)
         self._lookups = Lookups(resolver or DnsResolver(), clock)
-        self._transfers = Transfers()
+        self._transfers: Libcurl = libcurl or Transfers()
         self._ca_file = ca_file or certifi.where()
         self._idle: list[Exchange] = []
         self._agent = f"tidings/{tidings.__version__}"
@@ -72,7 +73,7 @@ class CurlSender:
             return self._failed(failure.message, began, unreachable=failure.unreachable)
         if self._closed:
             return self._failed(CLOSED, began)
-        exchange = self._idle.pop() if self._idle else Exchange(self._guard, self._ca_file)
+        exchange = self._idle.pop() if self._idle else self._new_exchange()
         try:
             left = request.deadline_seconds - (self._clock.monotonic() - began)
             exchange.prepare(endpoint, addresses, lines, request.body, left)
@@ -99,6 +100,9 @@ class CurlSender:
         if any(self._guard.forbids(address) for address in addresses):
             raise LookupFailed(FORBIDDEN, unreachable=False)
         return addresses[:DNS_ADDRESSES]
+
+    def _new_exchange(self) -> Exchange:
+        return Exchange(self._guard, self._ca_file, self._transfers.handle())
 
     def _put_back(self, exchange: Exchange) -> None:
         if self._closed or len(self._idle) >= SENDS:

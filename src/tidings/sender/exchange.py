@@ -24,13 +24,13 @@ from tidings.sender.verdict import Course, judge
 class Exchange:
     """A handle that is used for one POST after the other; its connections outlive each."""
 
-    def __init__(self, guard: Guard, ca_file: str) -> None:
+    def __init__(self, guard: Guard, ca_file: str, easy: Any) -> None:
         self._guarded_socket = GuardedSocket(guard)
         self._endpoint: Endpoint | None = None
         self._head: list[bytes] = []
         self._head_bytes = 0
         self._body = bytearray()
-        self.easy: Any = pycurl.Curl()
+        self.easy = easy
         self._set_up(guard.policy.dev, ca_file)
 
     def _set_up(self, dev: bool, ca_file: str) -> None:

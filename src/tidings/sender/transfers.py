@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import select
-from typing import Any
+from typing import Any, Protocol
 
 import pycurl
 
@@ -24,6 +24,19 @@ _EVENTS = {
 
 Ended = tuple[int, str]
 """How a transfer ended: libcurl's code (0: well) and its words."""
+
+
+class Libcurl(Protocol):
+    """What makes handles and runs them. A seam, so that tests can be the network."""
+
+    def handle(self) -> Any:
+        """Return a fresh handle, a `pycurl.Curl`."""
+
+    async def run(self, easy: Any) -> Ended:
+        """Run one prepared handle to its end. Cancelling it hangs up."""
+
+    def close(self) -> None:
+        """Hang up all. Twice is fine."""
 
 
 class Transfers:
@@ -46,6 +59,10 @@ class Transfers:
         self._timer: asyncio.Handle | None = None
         self._timer_rings_at = 0.0
         self._closed = False
+
+    def handle(self) -> Any:
+        """Return a fresh handle."""
+        return pycurl.Curl()
 
     async def run(self, easy: Any) -> Ended:
         """Run one prepared handle to its end. Cancelling it hangs up."""

@@ -98,7 +98,7 @@ async def test_a_guard_that_fails_refuses(
 async def _post_unvetted(guard: Guard, endpoint: ScriptedEndpoint) -> SendOutcome:
     """POST to a pinned address with nothing but the guard in the way."""
     transfers = Transfers()
-    exchange = Exchange(guard, AUTHORITY)
+    exchange = Exchange(guard, AUTHORITY, transfers.handle())
     # The plain protocol is opened, so that only the address can be what is refused.
     exchange.easy.setopt(exchange.easy.PROTOCOLS, exchange.easy.PROTO_HTTP)
     exchange.prepare(
