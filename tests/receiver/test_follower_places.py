@@ -14,6 +14,7 @@ import asyncpg
 import psycopg
 import pytest
 import sqlalchemy
+from psycopg.rows import dict_row
 from sqlalchemy.orm import sessionmaker
 
 from tests.receiver.log_server import WEBHOOK, LogServer
@@ -84,6 +85,21 @@ def psycopg_kept(url: str) -> Iterator[Kept]:
 
 
 @contextmanager
+def psycopg_of_dicts_kept(url: str) -> Iterator[Kept]:
+    with psycopg_kept(url) as kept:
+        kept.places = PsycopgPlaces(lambda: psycopg.connect(url, row_factory=dict_row))
+        yield kept
+
+
+@contextmanager
+def sqlite_of_dicts_kept(url: str) -> Iterator[Kept]:
+    with closing(sqlite3.connect(url, check_same_thread=False)) as file, sqlite_kept(url) as kept:
+        file.row_factory = lambda _, row: {"row": row}
+        kept.places = SqlitePlaces(file)
+        yield kept
+
+
+@contextmanager
 def sqlalchemy_kept(url: str) -> Iterator[Kept]:
     engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     places = SqlalchemyPlaces(sessionmaker(engine))
@@ -105,7 +121,9 @@ def sqlalchemy_on_sqlite_kept(path: str) -> Iterator[Kept]:
 
 KINDS: dict[str, Callable[[str], AbstractContextManager[Kept]]] = {
     "sqlite3": sqlite_kept,
+    "sqlite3, rows of its own": sqlite_of_dicts_kept,
     "psycopg": psycopg_kept,
+    "psycopg, rows of its own": psycopg_of_dicts_kept,
     "sqlalchemy": sqlalchemy_kept,
     "sqlalchemy on sqlite": sqlalchemy_on_sqlite_kept,
 }
@@ -143,6 +161,15 @@ def test_a_handler_that_commits_is_told_and_its_place_is_not_moved(kept: Kept) -
     with kept.places.moving(WEBHOOK, BEGINNING, "10"):
         pass
     assert kept.places.load(WEBHOOK) == "10"
+
+
+def test_a_handler_that_commits_and_begins_anew_is_told_too(postgres_url: str) -> None:
+    with psycopg_kept(postgres_url) as kept:
+        with kept.places.moving("another", BEGINNING, "1") as transaction:
+            kept.run(transaction, "CREATE TABLE work (position bigint)")
+        with pytest.raises(FailedPrecondition):
+            kept.work(lambda connection: [connection.execute(it) for it in (b"COMMIT", WORK)])
+        assert (kept.places.load(WEBHOOK), kept.rows()) == (BEGINNING, 1)
 
 
 def test_a_place_that_another_moved_is_not_moved_again(kept: Kept) -> None:
@@ -197,7 +224,10 @@ def test_a_connection_with_work_under_way_is_refused_not_committed(
         file.execute(WORK)
         with pytest.raises(FailedPrecondition), places.moving(WEBHOOK, BEGINNING, "10"):
             pytest.fail("there was work to do")
+        with pytest.raises(FailedPrecondition):
+            SqlitePlaces(file)
         file.rollback()
+        assert file.execute("SELECT count(*) FROM work").fetchone() == (0,)
     with psycopg.connect(postgres_url) as held:
         held.execute("SELECT 1")
 
@@ -234,6 +264,7 @@ async def asynchronous(kind: str, url: str) -> AsyncIterator[Driver]:
             yield held
 
         places = AsyncPsycopgPlaces(lent)
+        held.row_factory = dict_row
     await places.make_table()
     try:
         yield Driver(places, lambda connection, text: connection.execute(text), held)
@@ -261,6 +292,9 @@ async def test_asynchronous_drivers_keep_work_and_move_together_too(
         with pytest.raises(FailedPrecondition, match="neither commit"):
             async with places.moving(WEBHOOK, "10", "20") as transaction:
                 await execute(transaction, "COMMIT")
+        with pytest.raises(FailedPrecondition, match="moved under it"):
+            async with places.moving(WEBHOOK, "10", "20") as transaction:
+                await execute(transaction, "COMMIT; BEGIN")
         assert await places.load(WEBHOOK) == "10"
     with psycopg.connect(postgres_url) as connection:
         assert connection.execute("SELECT count(*) FROM work").fetchone() == (1,)

@@ -25,3 +25,8 @@ WHERE webhook_id = :webhook_id AND token = :token
 -- Move the held row, after the work.
 UPDATE tidings_follower SET token = :token
 WHERE webhook_id = :webhook_id
+
+-- name: move_in_transaction
+-- The same on PostgreSQL, where a row tells whose it is: the transaction that held it, no later one.
+UPDATE tidings_follower SET token = :token
+WHERE webhook_id = :webhook_id AND xmin = CAST(pg_current_xact_id() AS xid)

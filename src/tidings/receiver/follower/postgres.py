@@ -43,8 +43,9 @@ class PsycopgPlaces(Generic[C]):
     def load(self, webhook_id: str) -> str:
         """Return a webhook's place."""
         with self._transaction() as connection:
-            row = connection.execute(PYFORMAT.load, {"webhook_id": webhook_id}).fetchone()
-        return _place_of(row)
+            rows = connection.cursor(row_factory=_plain)
+            rows.execute(PYFORMAT.load, {"webhook_id": webhook_id})
+            return _place_of(rows.fetchone())
 
     @contextmanager
     def moving(self, webhook_id: str, old: str, new: str) -> Iterator[C]:
@@ -54,7 +55,8 @@ class PsycopgPlaces(Generic[C]):
             check_held(connection.execute(PYFORMAT.hold, named(webhook_id, old)).rowcount)
             yield connection
             check_open(connection.info.transaction_status == _IN_TRANSACTION)
-            check_moved(connection.execute(PYFORMAT.move, named(webhook_id, new)).rowcount)
+            moved = connection.execute(PYFORMAT.move_in_transaction, named(webhook_id, new))
+            check_moved(moved.rowcount)
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
@@ -79,7 +81,8 @@ class AsyncPsycopgPlaces(Generic[C]):
     async def load(self, webhook_id: str) -> str:
         """Return a webhook's place."""
         async with self._transaction() as connection:
-            rows = await connection.execute(PYFORMAT.load, {"webhook_id": webhook_id})
+            rows = connection.cursor(row_factory=_plain)
+            await rows.execute(PYFORMAT.load, {"webhook_id": webhook_id})
             return _place_of(await rows.fetchone())
 
     @asynccontextmanager
@@ -91,7 +94,8 @@ class AsyncPsycopgPlaces(Generic[C]):
             check_held(held.rowcount)
             yield connection
             check_open(connection.info.transaction_status == _IN_TRANSACTION)
-            moved = await connection.execute(PYFORMAT.move, named(webhook_id, new))
+            move = PYFORMAT.move_in_transaction
+            moved = await connection.execute(move, named(webhook_id, new))
             check_moved(moved.rowcount)
 
     @asynccontextmanager
@@ -129,7 +133,8 @@ class AsyncpgPlaces(Generic[C]):
             check_held(_rows(await connection.execute(NUMBERED.hold, webhook_id, old)))
             yield connection
             check_open(connection.is_in_transaction())
-            check_moved(_rows(await connection.execute(NUMBERED.move, webhook_id, new)))
+            move = NUMBERED.move_in_transaction
+            check_moved(_rows(await connection.execute(move, webhook_id, new)))
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Any]:
@@ -138,6 +143,11 @@ class AsyncpgPlaces(Generic[C]):
             check_idle(not connection.is_in_transaction())
             async with connection.transaction():
                 yield connection
+
+
+def _plain(_: object) -> type[tuple[Any, ...]]:
+    """Be psycopg's row factory: rows are tuples, whatever the consumer's own are."""
+    return tuple
 
 
 def _place_of(row: Any) -> str:

@@ -1,4 +1,4 @@
-"""Places beside the tables that a consumer reaches through SQLAlchemy, on whatever database."""
+"""Places beside the tables that a consumer reaches through SQLAlchemy: on PostgreSQL or SQLite."""
 
 from __future__ import annotations
 

@@ -24,11 +24,13 @@ class SqlitePlaces:
 
     Given a path, it keeps a file of its own, in which the consumer may have tables too; given a
     connection, it uses the consumer's, which nothing else may use while the follower runs. Its
-    table is made where it isn't there. Raises StorageUnavailable where SQLite fails.
+    table is made where it isn't there. Raises StorageUnavailable where SQLite fails,
+    FailedPrecondition where the connection has an open transaction.
     """
 
     def __init__(self, database: str | Path | sqlite3.Connection) -> None:
         if isinstance(database, sqlite3.Connection):
+            check_idle(not database.in_transaction)
             self._connection, self._owned = database, False
         else:
             with _translated():
@@ -45,7 +47,9 @@ class SqlitePlaces:
     def load(self, webhook_id: str) -> str:
         """Return a webhook's place."""
         with _translated():
-            row = self._connection.execute(NAMED.load, {"webhook_id": webhook_id}).fetchone()
+            rows = self._connection.cursor()
+            rows.row_factory = None  # the consumer's own rows may be anything
+            row = rows.execute(NAMED.load, {"webhook_id": webhook_id}).fetchone()
         return BEGINNING if row is None else str(row[0])
 
     @contextmanager

@@ -23,6 +23,7 @@ class Statements(msgspec.Struct, frozen=True):
     begin_row: str
     hold: str
     move: str
+    move_in_transaction: str
 
 
 def _written(form: Callable[[str], str]) -> Statements:
