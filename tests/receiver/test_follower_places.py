@@ -5,8 +5,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+    nullcontext,
+)
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +22,7 @@ import psycopg
 import pytest
 import sqlalchemy
 from psycopg.rows import dict_row
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import sessionmaker
 
 from tests.receiver.log_server import WEBHOOK, LogServer
@@ -26,6 +34,7 @@ from tidings.receiver.follower import (
     AsyncFollower,
     AsyncpgPlaces,
     AsyncPsycopgPlaces,
+    AsyncSqlalchemyPlaces,
     Follower,
     PsycopgPlaces,
     SqlalchemyPlaces,
@@ -240,40 +249,55 @@ def test_a_connection_with_work_under_way_is_refused_not_committed(
 
 
 class Driver:
-    """An asynchronous driver's connection, its store, and how it runs a statement."""
+    """An asynchronous driver's store, how it runs a statement, and commits as nobody may."""
 
-    def __init__(self, places: Any, execute: Callable[[Any, str], Any], connection: Any) -> None:
+    def __init__(
+        self, places: Any, execute: Callable[[Any, str], Any], end: Callable[[Any], Any]
+    ) -> None:
         self.places = places
         self.execute = execute
-        self.connection = connection
+        self.end = end
+
+
+def execute(connection: Any, statement: str) -> Any:
+    return connection.execute(statement)
+
+
+def commit(connection: Any) -> Any:
+    return connection.execute("COMMIT")
+
+
+async def failing_after(work: Awaitable[object]) -> None:
+    await work
+    raise ZeroDivisionError
 
 
 @asynccontextmanager
 async def asynchronous(kind: str, url: str) -> AsyncIterator[Driver]:
-    """Yield a store on one connection of a driver."""
-    held: Any
-    places: Any
-    if kind == "asyncpg":
-        held = await asyncpg.create_pool(url, min_size=1, max_size=1)
-        places = AsyncpgPlaces(held.acquire)
-    else:
-        held = await psycopg.AsyncConnection.connect(url)
-
-        @asynccontextmanager
-        async def lent() -> AsyncIterator[Any]:
-            yield held
-
-        places = AsyncPsycopgPlaces(lent)
-        held.row_factory = dict_row
-    await places.make_table()
-    try:
-        yield Driver(places, lambda connection, text: connection.execute(text), held)
-    finally:
-        await held.close()
+    """Yield a store of a driver's; its table is there."""
+    async with AsyncExitStack() as stack:
+        if kind == "asyncpg":
+            pool = await stack.enter_async_context(asyncpg.create_pool(url, min_size=1, max_size=1))
+            driver = Driver(AsyncpgPlaces(pool.acquire), execute, commit)
+        elif kind == "psycopg":
+            held: Any = await psycopg.AsyncConnection.connect(url)
+            stack.push_async_callback(held.close)
+            held.row_factory = dict_row
+            driver = Driver(AsyncPsycopgPlaces(lambda: nullcontext(held)), execute, commit)
+        else:
+            engine = create_async_engine(url.replace("postgresql:", "postgresql+asyncpg:"))
+            stack.push_async_callback(engine.dispose)
+            driver = Driver(
+                AsyncSqlalchemyPlaces(async_sessionmaker(engine)),
+                lambda session, statement: session.execute(sqlalchemy.text(statement)),
+                lambda session: session.commit(),
+            )
+        await driver.places.make_table()
+        yield driver
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("kind", ["psycopg", "asyncpg"])
+@pytest.mark.parametrize("kind", ["psycopg", "asyncpg", "sqlalchemy"])
 async def test_asynchronous_drivers_keep_work_and_move_together_too(
     kind: str, postgres_url: str
 ) -> None:
@@ -283,18 +307,15 @@ async def test_asynchronous_drivers_keep_work_and_move_together_too(
         async with places.moving(WEBHOOK, BEGINNING, "10") as transaction:
             await execute(transaction, "CREATE TABLE work (position bigint)")
             await execute(transaction, WORK)
-        with pytest.raises(Exception, match="nowhere"):
+        with pytest.raises(ZeroDivisionError):
             async with places.moving(WEBHOOK, "10", "20") as transaction:
-                await execute(transaction, WORK + "; SELECT * FROM nowhere")
+                await failing_after(execute(transaction, WORK))
         with pytest.raises(RevisionConflict):
             async with places.moving(WEBHOOK, BEGINNING, "20"):
                 pytest.fail("there was work to do")
         with pytest.raises(FailedPrecondition, match="neither commit"):
             async with places.moving(WEBHOOK, "10", "20") as transaction:
-                await execute(transaction, "COMMIT")
-        with pytest.raises(FailedPrecondition, match="moved under it"):
-            async with places.moving(WEBHOOK, "10", "20") as transaction:
-                await execute(transaction, "COMMIT; BEGIN")
+                await driver.end(transaction)
         assert await places.load(WEBHOOK) == "10"
     with psycopg.connect(postgres_url) as connection:
         assert connection.execute("SELECT count(*) FROM work").fetchone() == (1,)
@@ -302,13 +323,25 @@ async def test_asynchronous_drivers_keep_work_and_move_together_too(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["psycopg", "asyncpg"])
+async def test_a_transaction_that_a_handler_began_itself_moves_no_place(
+    kind: str, postgres_url: str
+) -> None:
+    async with asynchronous(kind, postgres_url) as driver:
+        with pytest.raises(FailedPrecondition, match="moved under it"):
+            async with driver.places.moving(WEBHOOK, BEGINNING, "10") as transaction:
+                await driver.execute(transaction, "COMMIT; BEGIN")
+        assert await driver.places.load(WEBHOOK) == BEGINNING
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["psycopg", "asyncpg", "sqlalchemy"])
 async def test_a_follower_that_is_cancelled_at_work_has_done_nothing(
     kind: str, postgres_url: str
 ) -> None:
     at_work = asyncio.Event()
 
-    async def apply(page: EventsPage, connection: Any) -> None:
-        await connection.execute(WORK)
+    async def apply(page: EventsPage, transaction: Any) -> None:
+        await driver.execute(transaction, WORK)
         at_work.set()
         await asyncio.Event().wait()
 

@@ -8,7 +8,7 @@ from tidings.receiver.follower.async_follower import AsyncFollower
 from tidings.receiver.follower.follower import Follower
 from tidings.receiver.follower.place import BEGINNING, AsyncPlaceStore, PlaceStore
 from tidings.receiver.follower.postgres import AsyncpgPlaces, AsyncPsycopgPlaces, PsycopgPlaces
-from tidings.receiver.follower.sqlalchemy import SqlalchemyPlaces
+from tidings.receiver.follower.sqlalchemy import AsyncSqlalchemyPlaces, SqlalchemyPlaces
 from tidings.receiver.follower.sqlite import AsyncSqlitePlaces, SqlitePlaces
 from tidings.receiver.follower.steps import Gap, Turn
 
@@ -17,6 +17,7 @@ __all__ = [
     "AsyncFollower",
     "AsyncPlaceStore",
     "AsyncPsycopgPlaces",
+    "AsyncSqlalchemyPlaces",
     "AsyncSqlitePlaces",
     "AsyncpgPlaces",
     "Follower",
