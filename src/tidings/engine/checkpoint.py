@@ -14,7 +14,6 @@ from tidings.domain import limits
 from tidings.domain.dispatch import BucketSettlement, CallbackCursor, Debt, DispatchState
 from tidings.engine import debts
 from tidings.engine.dispatcher import Dispatcher
-from tidings.engine.notifying import owing_of
 from tidings.engine.subscriptions import Subscription, Written
 from tidings.ports import Clock, DispatchStore
 
@@ -46,7 +45,7 @@ class Checkpointing:
 
     async def _write(self) -> float:
         touched, self._dispatcher.touched = self._dispatcher.touched, set()
-        touched = {one for one in touched if self._dispatcher.holds(one)}
+        touched = {one for one in touched if self._dispatcher.knows(one)}
         written: list[tuple[Subscription, Written]] = []
         try:
             settlements, written = self._gather(touched)
@@ -61,10 +60,6 @@ class Checkpointing:
         for settlement in settlements:
             if settlement.checkpoint is not None:
                 self._checkpoints[settlement.bucket] = settlement.checkpoint
-        # What holds the checkpoint is looked at again, also if nothing more happens to it.
-        self._dispatcher.touched |= {
-            one for one in touched if owing_of(one).held_from(one) is not None
-        }
         if left_out:
             epochs = {one.bucket: one.epoch for one in settlements}
             self._dispatcher.leases.drop({bucket: epochs[bucket] for bucket in left_out})
@@ -74,31 +69,42 @@ class Checkpointing:
         self, touched: set[Subscription]
     ) -> tuple[list[BucketSettlement], list[tuple[Subscription, Written]]]:
         """Take one picture of all that is to be written, without a pause in it."""
-        dispatcher = self._dispatcher
-        now, present = self._clock.monotonic(), self._clock.now()
-        held: dict[int, int] = {}
+        checkpoints = self._next_checkpoints(touched)
         changed: dict[int, _Changed] = defaultdict(_Changed)
         written: list[tuple[Subscription, Written]] = []
         for subscription in touched:
-            if debts.held_too_long(subscription, now, present):
-                dispatcher.reschedule(subscription)
-            since = owing_of(subscription).held_from(subscription)
-            if since is not None:
-                held[subscription.bucket] = min(since, held.get(subscription.bucket, since))
             now_written = changed[subscription.bucket].add(subscription)
             if now_written is not None:
                 written.append((subscription, now_written))
-        settlements, tails = [], dispatcher.tail.positions
-        for bucket, epoch in dispatcher.leases.epochs.items():
-            tail = tails.get(bucket)
-            if tail is None:
-                continue
+        epochs = self._dispatcher.leases.epochs
+        settlements = []
+        for bucket, checkpoint in checkpoints.items():
             rows = changed.get(bucket)
-            checkpoint = min(tail, held[bucket] - 1) if bucket in held else tail
             if rows or checkpoint != self._checkpoints.get(bucket):
                 rows = rows or _Changed()
-                settlements.append(rows.settlement(bucket, epoch, checkpoint))
+                settlements.append(rows.settlement(bucket, epochs[bucket], checkpoint))
         return settlements, written
+
+    def _next_checkpoints(self, touched: set[Subscription]) -> dict[int, int]:
+        """Return up to where each held bucket needn't be read again after a crash.
+
+        What has been held back for too long becomes a debt first, and so is touched.
+        """
+        dispatcher = self._dispatcher
+        now, present = self._clock.monotonic(), self._clock.now()
+        checkpoints: dict[int, int] = {}
+        for bucket, tail in dispatcher.tail.positions.items():
+            if bucket not in dispatcher.leases.epochs:
+                continue
+            checkpoints[bucket] = tail
+            while (oldest := dispatcher.holds.oldest(bucket)) is not None:
+                position, subscription = oldest
+                if not debts.held_too_long(subscription, now, present):
+                    checkpoints[bucket] = min(tail, position - 1)
+                    break
+                touched.add(subscription)
+                dispatcher.reschedule(subscription)
+        return checkpoints
 
 
 class _Changed:

@@ -20,6 +20,7 @@ from tidings.engine.calls import Judgement, calls_of
 from tidings.engine.composing import Composer
 from tidings.engine.cursors import CursorWriter
 from tidings.engine.endings import Endings
+from tidings.engine.holds import Holds
 from tidings.engine.leases import Leases
 from tidings.engine.matching import Matcher, Tail
 from tidings.engine.notifying import owing_of
@@ -55,6 +56,7 @@ class Dispatcher:
         self.leases = leases
         self.touched: set[Subscription] = set()
         """Whose dispatch state may differ from what is written; the checkpointing takes them."""
+        self.holds = Holds()
         self._storage = storage
         self._clock = clock
         self._endings = endings
@@ -102,7 +104,7 @@ class Dispatcher:
                 self.tail.retreat()
                 self.wake.set()
 
-    def holds(self, subscription: Subscription) -> bool:
+    def knows(self, subscription: Subscription) -> bool:
         """Whether this is what is known of a webhook: not what was, under a lease that is over."""
         return self.subscriptions.get(subscription.webhook_id) is subscription
 
@@ -178,6 +180,8 @@ class Dispatcher:
             self.touched.add(subscription)
         if owing_of(subscription).match(subscription, position, scope, now):
             self._schedule.look_at(subscription, now)
+        if subscription.hold_from == position:
+            self.holds.note(subscription, position)
 
     def _changed(self, subscription: Subscription, before: Before) -> None:
         now = self._clock.monotonic()
@@ -190,6 +194,7 @@ class Dispatcher:
         if calls_of(subscription).judge(Judgement(position, gone)):
             self.subscriptions.scope_judged(subscription)
             self.touched.add(subscription)
+            self.holds.note(subscription, position)
             self._standings.look_at(subscription)
 
     def _look_beside(self, subscription: Subscription, now: float) -> None:
@@ -250,6 +255,7 @@ class Dispatcher:
         for bucket in buckets:
             self._schedule.leaving.discard(bucket)
             self.tail.positions.pop(bucket, None)
+            self.holds.forget(bucket)
             for subscription in self.subscriptions.of_bucket(bucket):
                 self.touched.discard(subscription)
                 self.subscriptions.remove(subscription.webhook_id)
