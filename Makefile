@@ -12,6 +12,9 @@ MODEL_ARGS ?=
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 \
 	$(BIN)/python -m pip --quiet --retries 5 --timeout 30
 
+# Tests and demos start hundreds of processes: none shall compile again what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test simulate bench model check format reference pins clean
 
