@@ -53,6 +53,14 @@ def solutions_of_lane(lane: int, count: int) -> list[str]:
     return [found[bucket] for bucket in sorted(found, reverse=True)[:count]]
 
 
+def commits_of(database: PostgresDatabase, subject: str) -> int:
+    """Return how many transactions wrote the entries of a subject."""
+    query = "SELECT count(DISTINCT xmin::text) FROM change_log WHERE subject LIKE %s"
+    with psycopg.connect(database.url) as connection:
+        [(found,)] = connection.execute(query, [subject]).fetchall()
+    return int(found)
+
+
 async def test_racing_processes_leave_nothing_that_a_reader_skips(
     postgres: PostgresDatabase,
 ) -> None:
@@ -66,9 +74,9 @@ async def test_without_the_head_lock_the_race_is_lost(
     postgres: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the lock is for: without it positions are given twice, or a reader passes one."""
-    lock = load_queries("change_log")["lock_head"]
+    lock = load_queries("transactions")["prepare_lock_head"]
     assert lock.endswith("FOR NO KEY UPDATE")
-    monkeypatch.setattr(transaction, "_LOCK", lock.removesuffix("FOR NO KEY UPDATE"))
+    monkeypatch.setattr(transaction, "_PREPARE", lock.removesuffix("FOR NO KEY UPDATE"))
     lost = False
     async with opened(postgres, 2) as (first, second):
         for _ in range(10):
@@ -154,12 +162,76 @@ async def test_what_waits_for_a_commit_goes_into_the_next_one_together(
             await asyncio.sleep(0)
             holder.rollback()
         await asyncio.gather(*waiting)
-    with psycopg.connect(postgres.url) as connection:
-        rows = connection.execute(
-            "SELECT count(DISTINCT xmin::text) FROM change_log WHERE subject LIKE 'e%'"
-        ).fetchone()
-    assert rows is not None
-    assert rows[0] <= 2
+    assert commits_of(postgres, "e%") <= 2
+
+
+async def test_lanes_that_carry_little_go_together(postgres: PostgresDatabase) -> None:
+    """A commit each would cost four times the round trips; for one lane nothing is gained by it."""
+    solutions = [solutions_of_lane(lane, 1)[0] for lane in range(4)]
+    async with opened(postgres) as [storage]:
+        await storage.log.append(publish(entry("connected")))
+        await asyncio.gather(
+            *(storage.log.append(publish(entry("e"), solution=name)) for name in solutions * 5)
+        )
+    assert commits_of(postgres, "e") <= 2
+
+
+async def test_a_lane_that_carries_much_goes_beside_those_that_are_under_way(
+    postgres: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidings.domain.limits.LOCK_PATIENCE_MS", 60_000)
+    monkeypatch.setattr("tidings.domain.limits.LANE_ALONE_ROWS", 30)
+    [elsewhere] = solutions_of_lane(lane_of(BUCKET + 1, 4), 1)
+    async with opened(postgres) as [storage]:
+        await storage.log.append(publish(entry("connected")))
+        with psycopg.connect(postgres.url) as holder:
+            holder.execute(LOCK_HEAD % BUCKET)
+            waiting = asyncio.ensure_future(storage.log.append(publish(entry("quiet"))))
+            await asyncio.sleep(0)  # it is queued, and goes in the next turn
+            await asyncio.sleep(0)
+            much = publish(*(entry("loud") for _ in range(30)), solution=elsewhere)
+            assert (await storage.log.append(much)).accepted == 30
+            assert not waiting.done()
+            holder.rollback()
+        assert (await waiting).accepted == 1
+
+
+async def test_who_holds_a_head_holds_up_its_lane_and_not_those_that_went_with_it(
+    postgres: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidings.domain.limits.LOCK_PATIENCE_MS", 10)
+    others = [solutions_of_lane(lane_of(BUCKET + n, 4), 1)[0] for n in (1, 2, 3)]
+    async with opened(postgres) as [storage]:
+        await storage.log.append(publish(entry("connected")))
+        with psycopg.connect(postgres.url) as holder:
+            holder.execute(LOCK_HEAD % BUCKET)
+            waiting = [
+                asyncio.ensure_future(storage.log.append(publish(entry(f"held {n}"))))
+                for n in range(3)
+            ]
+            for n in range(3):
+                went_with = (publish(entry(f"{n}"), solution=solution) for solution in others)
+                await asyncio.gather(*map(storage.log.append, went_with))
+            assert not any(one.done() for one in waiting)
+            holder.rollback()
+        await asyncio.gather(*waiting)
+        log = await whole_log(storage.log, BUCKET)
+    assert [name for _, name in log] == ["connected", "held 0", "held 1", "held 2"]
+
+
+async def test_a_key_we_made_and_a_client_s_repeat_may_go_together(
+    postgres: PostgresDatabase,
+) -> None:
+    async with opened(postgres) as [storage]:
+        first = await storage.log.append(publish(entry("first"), key="k"))
+        receipts = await asyncio.gather(
+            storage.log.append(publish(entry("new"), key_is_new=True)),
+            storage.log.append(publish(entry("repeat"), key="k")),
+            storage.log.append(publish(entry("newer"), key_is_new=True)),
+        )
+        log = await whole_log(storage.log, BUCKET)
+    assert [name for _, name in log] == ["first", "new", "newer"]
+    assert receipts[1] == first
 
 
 async def test_appends_lock_the_head_and_leave_its_row_as_it_is(postgres: PostgresDatabase) -> None:

@@ -57,7 +57,8 @@ async def test_an_append_that_is_cut_after_any_byte_is_stored_once(
     answered = []
     for number in range(1, 1_000):
         wire.cut_after(number * STRIDES[toward_database], toward_database=toward_database)
-        receipt = await storage.log.append(publish(entry(f"{number}"), entry(f"{number} too")))
+        entries = (entry(f"{number}"), entry(f"{number} too"))
+        receipt = await storage.log.append(publish(*entries, key_is_new=bool(number % 2)))
         answered.append(receipt.first_position)
         if wire.cuts < number:
             break  # it was over before so many bytes had passed

@@ -67,13 +67,15 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tidings.domain.limits.DATABASE_RETRY_SECONDS", 0.1)
 
 
+@pytest.mark.parametrize("ours", [True, False], ids=["our own key", "a client's key"])
 async def test_a_commit_whose_answer_was_lost_is_settled_by_its_key(
-    storage: PostgresStorage, wire: CutWire
+    storage: PostgresStorage, wire: CutWire, *, ours: bool
 ) -> None:
+    """A key that we made ourselves isn't looked for at first; after that it is."""
     await storage.log.append(publish(entry("before")))
     wire.cut_answer_to(COMMIT)
     receipts = await asyncio.gather(
-        *(storage.log.append(publish(entry(f"e{n}"))) for n in range(9))
+        *(storage.log.append(publish(entry(f"e{n}"), key_is_new=ours)) for n in range(9))
     )
     assert wire.cuts == 1
     log = await whole_log(storage.log, BUCKET)
@@ -191,8 +193,8 @@ async def test_a_process_that_stopped_inside_a_transaction_lets_its_heads_go(
     stopped = await open_postgres(postgres.url, CLOCK, serve=True)
     going_on = await open_postgres(postgres.url, CLOCK, serve=True)
     try:
-        lane = stopped.log._lanes.of(BUCKET)  # type: ignore[attr-defined]
-        transaction = await lane.begun({BUCKET})
+        appender = stopped.log._lanes.appender()  # type: ignore[attr-defined]
+        transaction = await appender.begun({BUCKET})
         receipt = await going_on.log.append(publish(entry()))
         assert receipt.accepted == 1
         assert transaction.last(BUCKET) == 0

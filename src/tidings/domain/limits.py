@@ -418,7 +418,15 @@ SHOWN_LENGTH = 200
 # --- PostgreSQL (mechanics L2, L3, G1, G2) --------------------------------------------------------
 
 POSTGRES_LANES = 4
-"""Appenders of one process; fixed for a database, so that its processes share them out alike."""
+"""Of one process; fixed for a database, so that its processes share out its buckets alike."""
+LANE_ALONE_ROWS = 500
+"""Entries in one lane's queue from which on they go without other lanes': they fill a commit by
+themselves, and the database can work at several such at once."""
+LANE_ALONE_BYTES = 4 * MEBIBYTE
+"""The same in bytes of their bodies: all lanes that have less fit into one commit."""
+LOCK_PATIENCE_MS = 200
+"""How long lanes that go together wait for one bucket's head before each goes alone: longer than
+any transaction of ours has one while all is well."""
 DATABASE_CONNECTIONS = 10
 """Connections of one process beside its lanes: what reads, and what dispatch writes."""
 STATEMENT_SECONDS = 30.0

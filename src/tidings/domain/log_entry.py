@@ -38,6 +38,8 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
     solution: str
     key: str
     """The idempotency key: the client's, or one we made."""
+    key_is_new: bool = False
+    """Whether we made it for this very publish: until its first try nothing stands under it."""
     body_hash: bytes
     """SHA-256 of what was sent under the key: another one with the same key is refused."""
     entries: tuple[NewEntry, ...]

@@ -65,11 +65,12 @@ class Publisher:
         seed = self._clock.entropy(SEED_BYTES)
         # The place that a stream's first chunk has: the same key for either is one key (L4).
         key = chunk_key(idempotency_key or self._clock.entropy(_KEY_BYTES).hex(), 1)
+        is_new = idempotency_key is None
         if len(body) > PREPARE_INLINE_BYTES:
-            append = await asyncio.to_thread(_prepared, account, body, key, now, seed)
+            append = await asyncio.to_thread(_prepared, account, body, key, is_new, now, seed)
         else:
-            append = _prepared(account, body, key, now, seed)
-        if not append.entries and idempotency_key is None:
+            append = _prepared(account, body, key, is_new, now, seed)
+        if not append.entries and is_new:
             # Nothing to append, and no key under which anyone could ask again.
             return Receipt(
                 accepted=0,
@@ -131,7 +132,7 @@ class Publisher:
         return wanted
 
 
-def _prepared(account: str, body: bytes, key: str, now: str, seed: bytes) -> Append:
+def _prepared(account: str, body: bytes, key: str, is_new: bool, now: str, seed: bytes) -> Append:
     """Read and judge a JSON publish. Pure, so that a large one may be prepared in a thread."""
     publication = read_publication(body)
     changes = judge_changes(publication.changes, now)
@@ -149,6 +150,7 @@ def _prepared(account: str, body: bytes, key: str, now: str, seed: bytes) -> App
         account=account,
         solution=solution,
         key=key,
+        key_is_new=is_new,
         body_hash=hashlib.sha256(_CONTEXT + body).digest(),
         entries=tuple(batch_entries(batch, changes, made)),
         suppressed=len(publication.changes) - len(changes),

@@ -69,6 +69,7 @@ def publish(
     account: str = ACCOUNT,
     solution: str = SOLUTION,
     key: str | None = None,
+    key_is_new: bool = False,
     sent: bytes = b"sent",
     suppressed: int = 0,
 ) -> Append:
@@ -78,6 +79,7 @@ def publish(
         account=account,
         solution=solution,
         key=fresh("key") if key is None else key,
+        key_is_new=key_is_new,
         body_hash=hashlib.sha256(sent).digest(),
         entries=entries,
         suppressed=suppressed,

@@ -24,15 +24,23 @@ _Kept = tuple[bytes, Receipt]
 
 
 async def append_together(
-    transaction: LaneTransaction, appends: Sequence[Append]
+    transaction: LaneTransaction, appends: Sequence[Append], new: Sequence[bool]
 ) -> Sequence[Outcome]:
     """Append a group; return each one's receipt, or the error for which it alone was left out.
 
+    Its rows go with the commit.
+
     The heads are locked already, so what stands under a key now is all that ever will before this
-    transaction's own (mechanics L4).
+    transaction's own (mechanics L4). Nothing can stand under those keys that are `new`: we made
+    them for these appends, and this is their first try.
     """
     times = [transaction.next(append.bucket) // PER_MILLISECOND for append in appends]
-    kept = await _find_kept(transaction, appends, times)
+    asked = [
+        pair
+        for pair, is_new in zip(zip(appends, times, strict=True), new, strict=True)
+        if not is_new
+    ]
+    kept = await _find_kept(transaction, asked)
     outcomes: list[Outcome] = []
     fresh: list[tuple[Append, int, Receipt]] = []
     for append, at_ms in zip(appends, times, strict=True):
@@ -43,7 +51,6 @@ async def append_together(
             kept[scope] = (append.body_hash, outcome)
             fresh.append((append, at_ms, outcome))
     await _remember(transaction, fresh)
-    await transaction.insert_placed()
     await _note_sheets(transaction, [append for append, _, _ in fresh])
     return outcomes
 
@@ -82,19 +89,22 @@ def _placed(transaction: LaneTransaction, append: Append) -> Receipt | ClockAhea
 
 
 async def _find_kept(
-    transaction: LaneTransaction, appends: Sequence[Append], times: Sequence[int]
+    transaction: LaneTransaction, asked: Sequence[tuple[Append, int]]
 ) -> dict[_Scope, _Kept]:
-    """Return what is kept under the group's keys, and not too old to count."""
-    given = [
-        list(range(len(appends))),
-        *([list(column) for column in zip(*map(_scope, appends), strict=True)]),
-        [at_ms // DAY_MS for at_ms in times],
-    ]
+    """Return what is kept under appends' keys, and isn't too old to count at their times."""
     kept: dict[_Scope, _Kept] = {}
+    if not asked:
+        return kept
+    scopes = [_scope(append) for append, _ in asked]
+    given = [
+        list(range(len(asked))),
+        *([list(column) for column in zip(*scopes, strict=True)]),
+        [at_ms // DAY_MS for _, at_ms in asked],
+    ]
     for row in await transaction.connection.fetch(_SQL["find_keys"], *given):
         number, kept_at, body_hash, accepted, suppressed, batch_id, first, last = row
-        if kept_at > times[number] - _KEY_MS:
-            kept[_scope(appends[number])] = (
+        if kept_at > asked[number][1] - _KEY_MS:
+            kept[scopes[number]] = (
                 body_hash,
                 Receipt(
                     accepted=accepted,

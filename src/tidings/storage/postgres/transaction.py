@@ -13,11 +13,13 @@ from tidings.domain.log_entry import Appended, Header, NewEntry
 from tidings.domain.positions import DAY_MS, PER_MILLISECOND, next_position
 from tidings.errors import ClockAhead, InvalidArgument
 from tidings.storage.clock_bound import ClockBound
-from tidings.storage.postgres.connection import Connection
+from tidings.storage.postgres.connection import Connection, Copy, commit
 from tidings.storage.postgres.queries import load_queries
 
-_SQL = load_queries("change_log")
-_LOCK, _HEADS, _INSERT = _SQL["lock_head"], _SQL["read_heads"], _SQL["insert_entries"]
+_SQL, _CONTROL = load_queries("change_log"), load_queries("transactions")
+_HEADS, _INSERT = _SQL["read_heads"], _SQL["insert_entries"]
+_PREPARE, _BEGIN = _CONTROL["prepare_lock_head"], _CONTROL["begin_write"]
+_PATIENCE, _LOCK = _CONTROL["lock_patience"], _CONTROL["lock_head"]
 _COLUMNS = (
     "bucket",
     "position",
@@ -55,13 +57,19 @@ class LaneTransaction:
         self._lasts: dict[int, int] = {}
         self._rows: list[tuple[Value, ...]] = []
 
-    async def lock(self, buckets: Iterable[int]) -> None:
-        """Lock the heads, ascending, then read what lies behind them and the time.
+    async def begin(self, buckets: Iterable[int], patience_ms: int | None = None) -> None:
+        """Begin, lock the heads, ascending, then read what lies behind them and the time.
 
-        Once a transaction, and before anything else: locks taken in no order deadlock at once.
+        No lock of this transaction is waited for longer than `patience_ms`, if it is given.
+
+        In two round trips: what goes over in the first is one text of several statements, so the
+        read of the second sees all that the locks waited for. Locks taken in no order deadlock at
+        once.
         """
         ordered = sorted(set(buckets))
-        await self.connection.fetchmany(_LOCK, [(bucket,) for bucket in ordered])
+        locks = (_LOCK.format(bucket=bucket) for bucket in ordered)
+        patience = () if patience_ms is None else (_PATIENCE.format(milliseconds=patience_ms),)
+        await self.connection.execute("; ".join((_BEGIN, *patience, *locks)))
         rows = await self.connection.fetch(_HEADS, ordered)
         for bucket, floor, last, now_ms, swept_at in rows:
             self._floors[bucket] = floor
@@ -97,7 +105,7 @@ class LaneTransaction:
     def place(
         self, bucket: int, account: str, solution: str, entries: Sequence[NewEntry]
     ) -> tuple[int, int]:
-        """Give entries the bucket's next positions; `insert_placed` must follow.
+        """Give entries the bucket's next positions; they are stored by the commit at the latest.
 
         Returns the first and the last. At least one entry. Raises ClockAhead: positions can't go
         back.
@@ -114,6 +122,11 @@ class LaneTransaction:
             self.appended.append(Appended(bucket, previous, headers))
         return first, last
 
+    async def commit(self) -> None:
+        """Commit, with what was placed and isn't stored yet (connection.commit)."""
+        rows, self._rows = self._rows, []
+        await commit(self.connection, Copy("change_log", _COLUMNS, rows) if rows else None)
+
     async def insert_placed(self) -> None:
         """Insert what was placed: a few rows one by one in one round trip, more of them by COPY."""
         rows, self._rows = self._rows, []
@@ -123,6 +136,11 @@ class LaneTransaction:
             )
         elif rows:
             await self.connection.executemany(_INSERT, rows)
+
+
+async def prepare(connection: Connection) -> None:
+    """Make a connection ready for transactions of a lane."""
+    await connection.execute(_PREPARE)
 
 
 def day_of(position: int) -> int:

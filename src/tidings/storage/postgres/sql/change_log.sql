@@ -1,9 +1,3 @@
--- name: lock_head
--- Lock one bucket's head until the commit: whoever holds it alone gives the bucket's positions
--- (mechanics L2). One statement a bucket, ascending. It also gives the transaction its id, so that
--- a commit that only answers a repeated key waits for the same durability as any other (L4).
-SELECT bucket FROM head WHERE bucket = $1 FOR NO KEY UPDATE
-
 -- name: read_heads
 -- After the locks: of each bucket the floor and the greatest position, the clock, and the sweeps'
 -- time, by which the clock is judged (mechanics L2, L8).
