@@ -7,13 +7,15 @@ where that fails, for a repeated key or a bad entry, all is undone and each goes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from tidings.domain import limits
 from tidings.domain.log_entry import Append, Receipt
 from tidings.errors import IdempotencyKeyReused
-from tidings.storage.sqlite.many_rows import ManyRows, Row
+from tidings.storage.rows.change_log import key_row, read_receipt, receipt_of, scope_of
+from tidings.storage.sqlite.many_rows import ManyRows
 from tidings.storage.sqlite.queries import load_queries
 from tidings.storage.sqlite.transaction import Transaction
 
@@ -35,7 +37,7 @@ def append_together(transaction: Transaction, appends: Sequence[Append]) -> Sequ
     transaction.learn_lasts(append.bucket for append in appends)
     receipts = [_place(transaction, append) for append in appends]
     rows = [
-        _key_row(transaction, append, receipt)
+        key_row(append, transaction.now_ms, receipt)
         for append, receipt in zip(appends, receipts, strict=True)
     ]
     connection = transaction.connection
@@ -56,7 +58,7 @@ def append_alone(transaction: Transaction, append: Append) -> Receipt:
     if earlier is not None:
         return earlier
     receipt = _place(transaction, append)
-    transaction.connection.execute(_REMEMBER, _key_row(transaction, append, receipt))
+    transaction.connection.execute(_REMEMBER, key_row(append, transaction.now_ms, receipt))
     transaction.insert_placed()
     return receipt
 
@@ -67,13 +69,7 @@ def _place(transaction: Transaction, append: Append) -> Receipt:
         first, last = transaction.place(
             append.bucket, append.account, append.solution, append.entries
         )
-    return Receipt(
-        accepted=len(append.entries),
-        suppressed=append.suppressed,
-        batch_id=append.batch_id,
-        first_position=first,
-        last_position=last,
-    )
+    return receipt_of(append, first, last)
 
 
 def _note_sheets(transaction: Transaction, append: Append) -> None:
@@ -88,39 +84,16 @@ def _note_sheets(transaction: Transaction, append: Append) -> None:
         transaction.connection.execute(_ACCOUNTS["note_sheets"], note)
 
 
-def _scope(append: Append) -> tuple[int, str, str, str]:
-    return (append.bucket, append.account, append.solution, append.key)
-
-
-def _key_row(transaction: Transaction, append: Append, receipt: Receipt) -> Row:
-    return (
-        *_scope(append),
-        transaction.now_ms,
-        append.body_hash,
-        receipt.accepted,
-        receipt.suppressed,
-        receipt.batch_id,
-        receipt.first_position,
-        receipt.last_position,
-    )
-
-
 def _find_earlier(transaction: Transaction, append: Append) -> Receipt | None:
     """Return the receipt that is kept under the append's key; forget one that is too old."""
     connection = transaction.connection
-    found = connection.execute(_FIND_KEY, _scope(append)).fetchone()
+    found: Any = connection.execute(_FIND_KEY, scope_of(append)).fetchone()
     if found is None:
         return None
-    kept_at, body_hash, accepted, suppressed, batch_id, first, last = found
+    kept_at, body_hash, *answer = found
     if kept_at <= transaction.now_ms - _KEY_MS:
-        connection.execute(_FORGET_KEY, _scope(append))
+        connection.execute(_FORGET_KEY, scope_of(append))
         return None
     if body_hash != append.body_hash:
         raise IdempotencyKeyReused("this Idempotency-Key was used with another body")
-    return Receipt(
-        accepted=accepted,
-        suppressed=suppressed,
-        batch_id=batch_id,
-        first_position=first,
-        last_position=last,
-    )
+    return read_receipt(answer)

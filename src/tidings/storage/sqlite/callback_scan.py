@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import apsw
 import msgspec
 
-from tidings.domain.filter import covered_applications, covered_fields, field_mask, fields_match
+from tidings.domain.filter import covered_applications, covered_fields, field_mask
 from tidings.domain.kinds import kind_bits
-from tidings.domain.log_entry import CallbackEntries, CallbackEntry, CallbackQuery
+from tidings.domain.log_entry import CallbackEntries, CallbackQuery
+from tidings.storage.rows.change_log import read_callback
 from tidings.storage.sqlite.connection import snapshot
 from tidings.storage.sqlite.queries import load_queries
 
 _SQL = load_queries("change_log")
 _HEAD, _SLICE_END, _SCAN = _SQL["last_position"], _SQL["slice_end"], _SQL["scan_callback"]
-_CHANGED = msgspec.json.Decoder(tuple[str, ...])
 
 
 def scan_callback(
@@ -32,35 +30,7 @@ def scan_callback(
         cut: int | None = connection.execute(_SLICE_END, place).get
         until = query.until if cut is None else cut
         found = connection.execute(_SCAN, _bindings(query, after, until))
-        return _take(found, query, floor, until, max_bytes)
-
-
-def _take(
-    found: Any, query: CallbackQuery, floor: int, until: int, max_bytes: int
-) -> CallbackEntries:
-    watched = covered_fields(query.revision.filter)
-    entries: list[CallbackEntry] = []
-    size = 0
-    for number, row in enumerate(found, start=1):
-        position, kind, subject, changed, by, change_agent, body = row
-        names = None if changed is None else _CHANGED.decode(changed)
-        if fields_match(watched, names):
-            entries.append(
-                CallbackEntry(
-                    position=position,
-                    kind=kind,
-                    subject=subject,
-                    changed=names,
-                    by=by,
-                    change_agent=change_agent,
-                    body=body,
-                )
-            )
-            size += len(body)
-        if size >= max_bytes or number == query.limit:
-            until = position
-            break
-    return CallbackEntries(entries=tuple(entries), end=until, floor=floor)
+        return read_callback(found, query, floor=floor, until=until, max_bytes=max_bytes)
 
 
 def _bindings(query: CallbackQuery, after: int, until: int) -> dict[str, apsw.SQLiteValue]:

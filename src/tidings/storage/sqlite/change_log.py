@@ -20,6 +20,7 @@ from tidings.domain.log_entry import (
 )
 from tidings.ports import Clock
 from tidings.storage.account_shares import AccountShares
+from tidings.storage.rows.change_log import read_header
 from tidings.storage.sqlite.callback_scan import scan_callback
 from tidings.storage.sqlite.connection import snapshot
 from tidings.storage.sqlite.page_scan import PageScan
@@ -29,7 +30,6 @@ from tidings.storage.sqlite.writer import Writer
 from tidings.storage.watchers import Watchers
 
 _SQL = load_queries("change_log")
-_CHANGED = msgspec.json.Decoder(tuple[str, ...])
 
 
 class SqliteChangeLog:
@@ -104,27 +104,5 @@ def _read_tail(
                 break
             share = max(1, room // (len(news) - index))
             rows = connection.execute(_SQL["read_tail"], (bucket, tail, share))
-            headers.extend(_header(*row) for row in rows)
+            headers.extend(map(read_header, rows))
     return headers
-
-
-def _header(
-    bucket: int,
-    position: int,
-    account: str,
-    solution: str,
-    kind: int,
-    application: str,
-    subject: str,
-    changed: str | None,
-) -> Header:
-    return Header(
-        bucket=bucket,
-        position=position,
-        account=account,
-        solution=solution,
-        kind=kind,
-        application=application,
-        subject=subject,
-        changed=None if changed is None else _CHANGED.decode(changed),
-    )

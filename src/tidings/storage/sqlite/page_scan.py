@@ -13,12 +13,12 @@ from tidings.domain.filter import (
     covered_applications,
     covered_fields,
     field_mask,
-    fields_match,
     spans,
 )
 from tidings.domain.kinds import kind_bits
 from tidings.domain.log_entry import Page, PageEntry, PageQuery
 from tidings.ports import Clock
+from tidings.storage.rows.change_log import passes
 from tidings.storage.sqlite.connection import snapshot
 from tidings.storage.sqlite.queries import load_queries
 
@@ -29,7 +29,6 @@ _SCAN, _LAST_OF_SOLUTION = _SQL["scan_span"], _SQL["last_of_solution"]
 _ROWS_A_LOOK = 16
 """Rows between two looks at the clock, which cost a third of a row; even large ones are read in a
 millisecond or two."""
-_CHANGED = msgspec.json.Decoder(tuple[str, ...])
 
 
 class PageScan:
@@ -101,7 +100,7 @@ class PageScan:
         try:
             # All in one place: calls for each row would cost a large page more than SQLite does.
             for number, (position, changed, body) in enumerate(rows):
-                if not watched or _passes(watched, changed):
+                if not watched or passes(watched, changed):
                     if taken >= limit or taken_bytes >= max_bytes:
                         self._finish(entries[-1].position, has_more=True)
                         return True
@@ -151,10 +150,3 @@ class PageScan:
         query = self._query
         place = (query.bucket, query.account, query.solution, bound)
         return connection.execute(_LAST_OF_SOLUTION, place).get or 0
-
-
-def _passes(watched: frozenset[str], changed: str | None) -> bool:
-    """Decide on the exact fields what the mask let through."""
-    if changed is None:
-        return True
-    return fields_match(watched, _CHANGED.decode(changed))

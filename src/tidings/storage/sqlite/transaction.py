@@ -8,11 +8,13 @@ import apsw
 import msgspec
 
 from tidings.domain.instants import to_milliseconds
-from tidings.domain.log_entry import Appended, Header, NewEntry
+from tidings.domain.log_entry import Appended, NewEntry
 from tidings.domain.positions import next_position
 from tidings.errors import ClockAhead
 from tidings.ports import Clock
 from tidings.storage.clock_bound import ClockBound
+from tidings.storage.rows.change_log import entry_rows, headers
+from tidings.storage.rows.webhooks import json_text
 from tidings.storage.sqlite.many_rows import ManyRows, Row
 from tidings.storage.sqlite.queries import load_queries
 
@@ -61,7 +63,7 @@ class Transaction:
         """Read the last positions of many buckets at once, for the places that follow."""
         unknown = set(buckets).difference(self._lasts)
         if unknown:
-            found: str = self.connection.execute(_LASTS, (_json(sorted(unknown)),)).get
+            found: str = self.connection.execute(_LASTS, (json_text(sorted(unknown)),)).get
             self._lasts |= _LAST_POSITIONS.decode(found)
 
     def place(
@@ -75,29 +77,12 @@ class Transaction:
         self.check_clock()
         previous = self._last(bucket)
         first = next_position(previous, self.now_ms)
-        rows = [
-            (
-                bucket,
-                position,
-                account,
-                solution,
-                entry.application,
-                entry.kind,
-                entry.mask,
-                entry.subject,
-                None if entry.changed is None else _json(entry.changed),
-                entry.by,
-                entry.change_agent,
-                entry.body,
-            )
-            for position, entry in enumerate(entries, start=first)
-        ]
-        last = first + len(rows) - 1
-        self._rows += rows
+        last = first + len(entries) - 1
+        self._rows += entry_rows(bucket, first, account, solution, entries)
         self._lasts[bucket] = last
         if self._hints:
-            headers = _headers(bucket, first, account, solution, entries)
-            self.appended.append(Appended(bucket, previous, headers))
+            found = headers(bucket, first, account, solution, entries)
+            self.appended.append(Appended(bucket, previous, found))
         return first, last
 
     def forget_undone(self, appended: int) -> None:
@@ -109,25 +94,3 @@ class Transaction:
     def _last(self, bucket: int) -> int:
         self.learn_lasts((bucket,))
         return self._lasts[bucket]
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _headers(
-    bucket: int, first: int, account: str, solution: str, entries: Sequence[NewEntry]
-) -> tuple[Header, ...]:
-    return tuple(
-        Header(
-            bucket=bucket,
-            position=position,
-            account=account,
-            solution=solution,
-            kind=entry.kind,
-            application=entry.application,
-            subject=entry.subject,
-            changed=entry.changed,
-        )
-        for position, entry in enumerate(entries, start=first)
-    )
