@@ -7,19 +7,15 @@ them is read from the log, written down, signed and sent; the bare loop sends as
 from __future__ import annotations
 
 import asyncio
-import http.client
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 import uvloop
 
-from bench.pings import seen_by
-from bench.processes import Process, running, tidings
-from bench.receiver import Seen
-from bench.report import Row, Slice, compared
+from bench.burst import ACCOUNTS, bare_burst, burst
+from bench.processes import running, tidings
+from bench.report import Row, compared
 from bench.sizes import Sizes
 from tidings.clock import SystemClock
 from tidings.domain import signing
@@ -35,23 +31,19 @@ from tidings.storage.migrate import migrate
 from tidings.storage.open import open_storage
 
 AT_ONCE = 64
-_ACCOUNTS = 16
-"""An account has at most an eighth of the slots, and 16 for one host."""
 _SHEET = 4509506114742148
 _SOLUTION = "sheets"
 _FIELDS = 5
 _BODY_BYTES = 1_000
 """Of a callback of one new row with so many fields."""
 _LEAST = 0.4
-_BURST_SECONDS = 120.0
-_LOOK_SECONDS = 0.05
-_PAUSE_SECONDS = 1.1
 _WRITES_AT_ONCE = 500
 
 
 def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
     """Measure bursts of callbacks beside a bare loop of libcurl, to the same receiver."""
-    each = sizes.pings // _ACCOUNTS
+    each = sizes.pings // ACCOUNTS
+    owed = each * ACCOUNTS
     url = f"sqlite:///{(folder / 'calls.db').absolute()}"
     with running("bench.receiver", 0, log=folder / "receiver.log") as receiver:
         keys = uvloop.run(_filled(url, receiver.port, each))
@@ -59,8 +51,8 @@ def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
         with tidings(url, folder, *arguments) as ours:
             pairs = [
                 (
-                    _burst(ours, receiver, keys, each * _ACCOUNTS, number),
-                    _bare(receiver, each * _ACCOUNTS),
+                    burst(ours, receiver, keys, _publication(number), owed),
+                    bare_burst("bench.bare.calls", receiver.port, owed, AT_ONCE, _BODY_BYTES),
                 )
                 for number in range(sizes.rounds)
             ]
@@ -73,7 +65,7 @@ async def _filled(url: str, port: int, each: int) -> Sequence[str]:
     storage = await open_storage(url, clock, serve=True)
     try:
         keys = []
-        for number in range(_ACCOUNTS):
+        for number in range(ACCOUNTS):
             account = f"account-{number}"
             text = new_key_text(clock.entropy(KEY_BYTES))
             key = ApiKey(
@@ -128,45 +120,3 @@ def _publication(row: int) -> bytes:
         "data": {str(2_650_235_767_940_996 + field): "value" for field in range(_FIELDS)},
     }
     return msgspec.json.encode({"solution_id": _SOLUTION, "changes": [change]})
-
-
-def _burst(ours: Process, receiver: Process, keys: Sequence[str], owed: int, number: int) -> Slice:
-    """Publish a row in every account's sheet, and wait until each webhook is called."""
-    clock = SystemClock()
-    clock.pause(_PAUSE_SECONDS)
-    seen_by(receiver)
-    cpu, ends_at = ours.cpu_seconds(), clock.monotonic() + _BURST_SECONDS
-    server = http.client.HTTPConnection("127.0.0.1", ours.port, timeout=30)
-    for key in keys:
-        headers = {"Authorization": f"Token {key}", "Content-Type": "application/json"}
-        server.request("POST", "/v1/changes", _publication(number), headers)
-        answer = server.getresponse()
-        if answer.status != http.HTTPStatus.OK:
-            raise RuntimeError(answer.read().decode())
-        answer.read()
-    server.close()
-    whole = Seen()
-    while whole.count < owed:
-        if clock.monotonic() > ends_at:
-            raise RuntimeError(f"{whole.count} of {owed} callbacks came")
-        clock.pause(_LOOK_SECONDS)
-        seen = seen_by(receiver)
-        if seen.count:
-            first_at = whole.first_at or seen.first_at
-            whole = Seen(whole.count + seen.count, first_at, seen.last_at)
-    return Slice(
-        done=whole.count,
-        seconds=whole.last_at - whole.first_at,
-        cpu_seconds=ours.cpu_seconds() - cpu,
-    )
-
-
-def _bare(receiver: Process, count: int) -> Slice:
-    arguments = map(str, (receiver.port, count, AT_ONCE, _BODY_BYTES))
-    done = subprocess.run(  # noqa: S603 - our own module
-        [sys.executable, "-m", "bench.bare.calls", *arguments],
-        stdout=subprocess.PIPE,
-        timeout=_BURST_SECONDS,
-        check=True,
-    )
-    return msgspec.json.decode(done.stdout, type=Slice)
