@@ -16,11 +16,11 @@ from tidings.clock import SystemClock
 
 ACCOUNTS = 16
 """An account has at most an eighth of the slots, and 16 for one host."""
+PACE_SECONDS = 1.1
+"""After a burst, until each webhook may be sent something again."""
 
 _BURST_SECONDS = 120.0
 _LOOK_SECONDS = 0.05
-_PACE_SECONDS = 1.1
-"""After a burst, until each webhook may be sent something again."""
 
 
 def burst(
@@ -30,25 +30,40 @@ def burst(
 
     Raises RuntimeError where a publish is refused, or not all of it comes in two minutes.
     """
-    clock = SystemClock()
-    clock.pause(_PACE_SECONDS)
-    _seen_by(receiver)
-    cpu, ends_at = ours.cpu_seconds(), clock.monotonic() + _BURST_SECONDS
+    SystemClock().pause(PACE_SECONDS)
+    seen_by(receiver)
+    cpu = ours.cpu_seconds()
     _publish(ours, keys, publication)
-    whole = Seen()
+    seen = all_seen(receiver, owed)
+    return Slice(
+        done=seen.count,
+        seconds=seen.last_at - seen.first_at,
+        cpu_seconds=ours.cpu_seconds() - cpu,
+    )
+
+
+def all_seen(receiver: Process, owed: int) -> Seen:
+    """Wait until a receiver has seen all that it is owed. Raises RuntimeError after two minutes."""
+    clock, whole = SystemClock(), Seen()
+    ends_at = clock.monotonic() + _BURST_SECONDS
     while whole.count < owed:
         if clock.monotonic() > ends_at:
             raise RuntimeError(f"{whole.count} of {owed} notifications came")
         clock.pause(_LOOK_SECONDS)
-        seen = _seen_by(receiver)
+        seen = seen_by(receiver)
         if seen.count:
             first_at = whole.first_at or seen.first_at
             whole = Seen(whole.count + seen.count, first_at, seen.last_at)
-    return Slice(
-        done=whole.count,
-        seconds=whole.last_at - whole.first_at,
-        cpu_seconds=ours.cpu_seconds() - cpu,
-    )
+    return whole
+
+
+def seen_by(receiver: Process) -> Seen:
+    """Ask a receiver what it has seen since it was asked last."""
+    connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=30)
+    connection.request("GET", "/seen")
+    seen = msgspec.json.decode(connection.getresponse().read(), type=Seen)
+    connection.close()
+    return seen
 
 
 def bare_burst(module: str, *arguments: int) -> Slice:
@@ -72,12 +87,3 @@ def _publish(ours: Process, keys: Sequence[str], publication: bytes) -> None:
             raise RuntimeError(answer.read().decode())
         answer.read()
     server.close()
-
-
-def _seen_by(receiver: Process) -> Seen:
-    """Ask a receiver what it has seen since it was asked last."""
-    connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=30)
-    connection.request("GET", "/seen")
-    seen = msgspec.json.decode(connection.getresponse().read(), type=Seen)
-    connection.close()
-    return seen
