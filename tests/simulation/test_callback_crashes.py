@@ -296,3 +296,57 @@ async def test_a_quiet_webhook_that_retention_passes_has_lost_nothing(world: She
         await world.run(3)
     assert world.rows() == [1, 2, 3]
     assert not [line for line in logs if line["event"] == telemetry.CALLBACK_EXPIRED]
+
+
+async def test_a_failed_callback_of_which_nothing_is_left_is_owed_no_more(
+    world: SheetWorld,
+) -> None:
+    """While the engine was down retention dropped what was to be tried again."""
+    webhook = await world.call()
+    world.sender.behave(URL, ERROR)
+    await world.delete_rows(1)
+    await world.run(15)
+    await world.crash()
+    await world.storage.retention.raise_floor(world.clock.now())
+    world.sender.sent.clear()
+    await world.start()
+    await world.run(30)
+    assert not world.sender.sent
+    assert not (await world.storage.dispatch.load(webhook.bucket)).debts
+    await world.delete_rows(2)
+    await world.run(4)
+    (debt,) = (await world.storage.dispatch.load(webhook.bucket)).debts
+    assert debt.failures == 1, "with a schedule of its own"
+
+
+async def test_a_cursor_that_was_written_is_not_written_over_by_a_flush_that_began_before(
+    world: SheetWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two transactions at once may be committed in any order, as on PostgreSQL."""
+    await world.call()
+    await world.run(2)
+    settle, go_on, holds = world.storage.dispatch.settle, asyncio.Event(), asyncio.Event()
+
+    async def held_up(settlements: Sequence[BucketSettlement]) -> frozenset[int]:
+        if any(one.checkpoint is not None for one in settlements):
+            holds.set()
+            await go_on.wait()
+        return await settle(settlements)
+
+    await world.delete_rows(1)
+    await world.dispatch.dispatcher.run_once()
+    with monkeypatch.context() as concurrent:
+        concurrent.setattr(world.storage.dispatch, "settle", held_up)
+        flush = asyncio.create_task(world.dispatch.checkpointing.run_once())
+        await holds.wait()
+        await world.clock.advance(1)
+        await world.dispatch.dispatcher.run_once()
+        for _ in range(100):  # long enough for it to be written and sent, if it didn't wait
+            await asyncio.sleep(0.0002)
+        go_on.set()
+        await flush
+        await world.land()
+    await world.crash()
+    await world.start()
+    await world.run(3)
+    assert world.handled() == [1]

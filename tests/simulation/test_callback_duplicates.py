@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.simulation.endpoints import ERROR, OK, Sent
 from tests.simulation.sheets import URL, SheetWorld
+from tidings.domain import limits
+from tidings.domain.dispatch import BucketSettlement
 from tidings.domain.sheet_webhook import SheetStatus
 from tidings.domain.webhook import Webhook
 from tidings.ports import SendOutcome
 
 pytestmark = pytest.mark.anyio
+
+ELSEWHERE = f"{URL}/elsewhere"
 
 
 @pytest.fixture
@@ -163,3 +167,90 @@ async def test_their_cursors_move_in_one_transaction(world: SheetWorld) -> None:
     last = {one.json["nonce"] for one in world.callbacks() if one.json["events"][0]["id"] == 5}
     assert sorted(set(world.rows())) == [1, 2, 3, 4, 5]
     assert len(last) <= 2
+
+
+@pytest.mark.parametrize("leaves", ["deleted", "moved"])
+async def test_whoever_is_left_takes_over_at_once_what_waits(
+    world: SheetWorld, leaves: str
+) -> None:
+    """Also where nothing more happens in the sheet."""
+    first, second = [await world.call() for _ in range(2)]
+    await world.run(2)
+    world.sender.behave(URL, ERROR)
+    await world.delete_rows(1)
+    await world.run(3)
+    world.sender.behave(URL, OK)
+    if leaves == "deleted":
+        await world.storage.webhooks.delete(await world.row_of(first))
+    else:
+        await world.move(first, ELSEWHERE)
+    await world.run(2)
+    assert called(world.callbacks()) == ids(first, second)
+    assert called(world.callbacks(ELSEWHERE)) == (ids(first) if leaves == "moved" else [])
+
+
+async def test_who_comes_from_elsewhere_does_not_take_what_only_another_is_owed_here(
+    world: SheetWorld,
+) -> None:
+    """The older one has told its endpoint elsewhere what nobody has told here yet."""
+    older = await world.call()
+    await world.call(ELSEWHERE)
+    await world.run(2)
+    world.sender.behave(ELSEWHERE, ERROR)
+    await world.delete_rows(1)
+    await world.run(5)
+    world.sender.sent.clear()
+    world.sender.behave(ELSEWHERE, OK)
+    await world.move(older, ELSEWHERE)
+    await world.run(8)
+    await world.delete_rows(2)
+    await world.run(3)
+    assert world.rows(ELSEWHERE) == [1, 2]
+    assert called(world.callbacks(ELSEWHERE))[-1:] == ids(older)
+
+
+async def test_a_crash_in_the_midst_of_a_large_change_keeps_their_cursors_together(
+    world: SheetWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cursors say that a part of it is told, and the checkpoint that it is still to be read."""
+    monkeypatch.setattr(limits, "CALLBACK_EVENTS", 4)
+    first, second = [await world.call() for _ in range(2)]
+    await world.run(2)
+    settle = world.storage.dispatch.settle
+
+    async def dies(settlements: Sequence[BucketSettlement]) -> frozenset[int]:
+        checkpoint = any(one.checkpoint is not None for one in settlements)
+        return frozenset() if checkpoint else await settle(settlements)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(world.storage.dispatch, "settle", dies)
+        await world.add_rows(1, cells=7)
+        await world.run(1)
+        assert len(world.callbacks()) == 2
+        await world.crash()
+    await world.start()
+    await world.run(5)
+    cursors = [await world.cursor_of(one) for one in (first, second)]
+    assert cursors[0].acked == cursors[1].acked
+
+
+async def test_where_retention_has_passed_their_cursors_they_go_on_together(
+    world: SheetWorld,
+) -> None:
+    both = [await world.call() for _ in range(2)]
+    for one in both:
+        await world.stand(one, SheetStatus.DISABLED_BY_OWNER)
+    await world.delete_rows(1)
+    await world.pass_time(600)
+    border = world.clock.now()
+    await world.delete_rows(2)
+    await world.run(3)
+    await world.storage.retention.raise_floor(border)
+    for one in both:
+        await world.stand(one, SheetStatus.ENABLED)
+    await world.run(3)
+    await world.stand(both[0], SheetStatus.DISABLED_BY_OWNER)
+    await world.delete_rows(3)
+    await world.run(3)
+    assert called(world.callbacks()) == ids(*both)
+    assert world.rows() == [2, 3], "without repetition"

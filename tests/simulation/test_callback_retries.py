@@ -169,3 +169,23 @@ async def test_a_slow_endpoint_holds_nobody_elses_callbacks_nor_the_checkpoint(
     await world.let(answer)
     await world.run(2)
     assert world.rows(f"{URL}/slow") == [1, 2]
+
+
+@pytest.mark.parametrize("outcome", [OK, SendOutcome(status=410)])
+async def test_an_answer_from_where_it_no_longer_goes_counts_for_nothing(
+    world: SheetWorld, outcome: SendOutcome
+) -> None:
+    """Neither has the new endpoint what the old one took, nor fails it for what that answered."""
+    webhook = await world.call()
+    await world.run(2)
+    world.sender.behave(URL, outcome)
+    answer = world.sender.hold(URL)
+    await world.delete_rows(1)
+    await world.run(2)
+    await world.move(webhook, f"{URL}/new")
+    await world.run(2)
+    await world.let(answer)
+    await world.run(2)
+    assert await world.status_of(webhook) is SheetStatus.ENABLED
+    (before,), (after,) = world.callbacks(), world.callbacks(f"{URL}/new")
+    assert before.body == after.body

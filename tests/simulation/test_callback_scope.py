@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.simulation.endpoints import ERROR, OK
 from tests.simulation.sheets import ACCOUNT, SHEET, SOLUTION, URL, SheetWorld
+from tidings.domain.sheet_standing import sheet_of
 from tidings.domain.sheet_webhook import SheetStatus
 from tidings.domain.signing import verify_callback
+from tidings.domain.webhook import Webhook
 from tidings.errors import StorageUnavailable
 
 pytestmark = pytest.mark.anyio
@@ -206,3 +210,56 @@ async def test_those_that_want_the_same_are_told_once(world: SheetWorld) -> None
     assert world.statuses() == [GONE, "ENABLED"]
     assert world.statuses(elsewhere) == [GONE, "ENABLED"]
     assert world.rows() == [1]
+
+
+async def test_what_comes_between_a_deletion_and_its_writing_down_brings_the_sheet_back(
+    world: SheetWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook = await world.call()
+    await world.run(2)
+    update = world.storage.webhooks.update
+
+    async def overtaken(changed: Webhook, **more: Any) -> Webhook:
+        if sheet_of(changed).status is SheetStatus.DISABLED_SCOPE_INACCESSIBLE:
+            await world.delete_rows(1)
+        return await update(changed, **more)
+
+    monkeypatch.setattr(world.storage.webhooks, "update", overtaken)
+    await world.delete_sheet()
+    await world.run(5)
+    assert await world.status_of(webhook) is SheetStatus.ENABLED
+    assert world.rows() == [1]
+
+
+async def test_a_change_of_the_webhook_s_row_does_not_hide_that_its_sheet_is_back(
+    world: SheetWorld,
+) -> None:
+    """Read in one go after a crash: deleted, renamed by its owner, published to."""
+    webhook = await world.call()
+    await world.run(2)
+    await world.crash()
+    await world.delete_sheet()
+    row = await world.row_of(webhook)
+    renamed = replace(row, sheet=replace(sheet_of(row), name="renamed"))
+    await world.storage.webhooks.update(renamed)
+    await world.delete_rows(1)
+    await world.start()
+    await world.run(5)
+    assert await world.status_of(webhook) is SheetStatus.ENABLED
+    assert world.rows() == [1]
+
+
+async def test_that_it_is_back_is_told_also_where_the_deletion_s_callback_was_still_under_way(
+    world: SheetWorld,
+) -> None:
+    await world.call()
+    await world.run(2)
+    answer = world.sender.hold(URL)
+    await world.delete_sheet()
+    await world.run(2)
+    assert world.statuses() == [GONE]
+    await world.delete_rows(1)
+    await world.run(2)
+    await world.let(answer)
+    await world.run(2)
+    assert world.statuses() == [GONE, "ENABLED"]

@@ -16,6 +16,7 @@ from tidings.domain.dispatch import ReadNote
 from tidings.domain.filter import ApplicationFilter
 from tidings.domain.signing import verify
 from tidings.domain.webhook import Webhook
+from tidings.ports import SendOutcome
 
 pytestmark = pytest.mark.anyio
 
@@ -323,3 +324,22 @@ async def test_a_ping_names_nothing_where_what_it_covers_is_not_known_for_sure(
     await world.start()
     answer.set()
     assert await locators(world) == [{}]
+
+
+@pytest.mark.parametrize("outcome", [OK, SendOutcome(status=410)])
+async def test_an_answer_from_where_it_no_longer_goes_counts_for_nothing(
+    world: World, outcome: SendOutcome
+) -> None:
+    webhook = await world.register(URL)
+    world.sender.behave(URL, outcome)
+    answer = world.sender.hold(URL)
+    await world.publish()
+    await world.run(2)
+    row = await world.storage.webhooks.get(webhook.bucket, webhook.webhook_id)
+    assert row is not None
+    there = msgspec.structs.replace(row.notifications, url=f"{URL}/new")
+    await world.storage.webhooks.update(msgspec.structs.replace(row, notifications=there))
+    await world.run(2)
+    answer.set()
+    await world.run(3)
+    assert len(world.sender.to(f"{URL}/new")) == 1

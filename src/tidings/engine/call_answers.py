@@ -55,7 +55,7 @@ def acknowledged(subscription: Subscription, now: float, present: datetime) -> N
     )
     if flight.errand is Errand.STATUS:
         calls.cursor = msgspec.structs.replace(cursor, told=flight.number)
-        _all_told(calls)
+        _all_told(calls, flight)
         return
     calls.cursor = msgspec.structs.replace(cursor, acknowledged=cursor.acknowledged + 1)
     pending = cursor.pending
@@ -78,11 +78,14 @@ def move_on(subscription: Subscription, begins: Place, ends: Place) -> None:
                 one.debt = None
 
 
-def _all_told(told: Calls) -> None:
-    """One status change of a sheet is told once, for all webhooks that want the same."""
+def _all_told(told: Calls, call: Call) -> None:
+    """One status change of a sheet is told once, for all webhooks that want the same.
+
+    What has become of the sheet since the call took off is told by another.
+    """
     for one in told.alike:
         calls = calls_of(one)
-        if calls.owes_status and calls.sheet.status is told.sheet.status:
+        if calls.owes_status and calls.sheet.status is call.status:
             number = calls.sheet.status_number
             calls.cursor = msgspec.structs.replace(calls.cursor, told=number)
 

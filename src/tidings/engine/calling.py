@@ -54,7 +54,8 @@ def match(subscription: Subscription, position: int, scope: Scope, now: float) -
         return False  # read again too: it was called before the crash
     if not waited and subscription.flight is None:
         # All before it lies behind: so retention that passes the cursor passes something owed.
-        calls.cursor = msgspec.structs.replace(calls.cursor, acked=Place(position))
+        acked = max(calls.cursor.acked, Place(position))
+        calls.cursor = msgspec.structs.replace(calls.cursor, acked=acked)
     if calls.gather_due is None:
         calls.gather_due = now + calls.gather_seconds
     return subscription.enabled and subscription.flight is None
@@ -122,11 +123,23 @@ def _due(subscription: Subscription, calls: Calls) -> float | None:
 
 
 def _another_calls(subscription: Subscription, calls: Calls) -> bool:
-    """Whether one that wants the same is under way, or older: it is called for all of them."""
+    """Whether one that wants the same is under way, or its turn comes first: it calls for all."""
     if len(calls.alike) < 2:
         return False
-    oldest = next((one for one in calls.alike if is_active(one)), subscription)
-    return oldest is not subscription or any(one.flight is not None for one in calls.alike)
+    if any(one.flight is not None for one in calls.alike):
+        return True
+    first = min(filter(is_active, calls.alike), key=_turn, default=subscription)
+    return first is not subscription
+
+
+def _turn(subscription: Subscription) -> tuple[bool, Place]:
+    """Of those that want the same the oldest has the first turn, unless another is behind it.
+
+    One that came from elsewhere has told its endpoint there what it never told here.
+    """
+    cursor = calls_of(subscription).cursor
+    owed = cursor.pending is not None or waits(subscription)
+    return not owed, cursor.acked
 
 
 def take_off(subscription: Subscription, now: float, next_reminder: Callable[[], int]) -> Call:
@@ -140,7 +153,12 @@ def take_off(subscription: Subscription, now: float, next_reminder: Callable[[],
         errand = Errand.CHALLENGE
     elif calls.cursor.pending is None:
         calls.gather_due = None
-    return Call(errand, covered=subscription.matched, number=calls.sheet.status_number)
+    return Call(
+        errand,
+        covered=subscription.matched,
+        number=calls.sheet.status_number,
+        status=calls.sheet.status,
+    )
 
 
 def wanted(webhook: Webhook, flight: Flight) -> bool:
@@ -178,6 +196,10 @@ def held_from(subscription: Subscription) -> int | None:
 
 
 def beside(subscription: Subscription) -> Iterable[Subscription]:
-    """Return the others whose turn it may be after what happened to this one."""
-    alike = calls_of(subscription).alike
-    return () if len(alike) < 2 else [one for one in alike if one is not subscription]
+    """Return the others whose turn it may be after what happened to this one.
+
+    Also those that it left behind: it was deleted, or is called elsewhere now.
+    """
+    calls = calls_of(subscription)
+    alike = calls.alike if calls.left is calls.alike else [*calls.left, *calls.alike]
+    return [one for one in alike if one is not subscription]

@@ -38,19 +38,23 @@ class Calls:
     `cursor` is what the row is to be. What waits is gathered until `gather_due`; None where nothing
     came since the last callback. Nothing is sent before `not_before`. `withdrawn` says that the row
     disagreed with what was due, until the tail brings its change. `judged` are judgements of the
-    sheet that aren't in its row yet; they hold the bucket's checkpoint back. `expired` says what
-    retention dropped before it could be sent, until that is in the row too. `alike` are the
-    webhooks with the same wish, itself too, oldest first.
+    sheet that aren't in its row yet; they hold the bucket's checkpoint back. `entered` is the last
+    one that is, until the tail brings that change. `expired` says what retention dropped before it
+    could be sent, until that is in the row too. `alike` are the
+    webhooks with the same wish, itself too, oldest first; `left` are those that it was among before
+    its row was read last.
     """
 
     __slots__ = (
         "alike",
         "created_position",
         "cursor",
+        "entered",
         "expired",
         "gather_due",
         "gather_seconds",
         "judged",
+        "left",
         "not_before",
         "sheet",
         "wish",
@@ -72,13 +76,28 @@ class Calls:
         self.withdrawn = False
         self.expired: str | None = None
         self.judged: deque[Judgement] = deque()
+        self.entered: Judgement | None = None
         self.alike: list[Subscription] = []
+        self.left: list[Subscription] = self.alike
 
     def become(self, sheet: SheetPart, url: str | None) -> None:
         """Take over what the row says now."""
         self.sheet = sheet
         self.wish = self.wish._replace(url=url)
         while self.judged and self.judged[0].position <= sheet.scope_position:
+            self.judged.popleft()
+        if self.entered is not None and self.entered.position <= sheet.scope_position:
+            self.entered = None
+
+    def enter(self, judgement: Judgement) -> None:
+        """Take note that a judgement is in the row, be it before the tail says so."""
+        if judgement.position > self.sheet.scope_position:
+            self.entered = judgement
+        self.drop(judgement)
+
+    def drop(self, judgement: Judgement) -> None:
+        """Let a judgement wait no more."""
+        if self.judged and self.judged[0] is judgement:
             self.judged.popleft()
 
     @property
@@ -89,7 +108,10 @@ class Calls:
 
     @property
     def is_without_scope(self) -> bool:
-        """Whether its sheet was deleted, as far as its row says."""
+        """Whether its sheet was deleted, by the last judgement, or by its row where none waits."""
+        last = self.judged[-1] if self.judged else self.entered
+        if last is not None:
+            return last.gone
         return self.sheet.status is SheetStatus.DISABLED_SCOPE_INACCESSIBLE
 
     @property
@@ -119,10 +141,7 @@ class Calls:
         """
         if judgement.position <= self.sheet.scope_position or self.sheet.status not in _TOLD:
             return False
-        gone = self.sheet.status is not SheetStatus.ENABLED
-        if self.judged:
-            gone = self.judged[-1].gone
-        if judgement.gone is gone:
+        if judgement.gone is self.is_without_scope:
             return False
         self.judged.append(judgement)
         return True

@@ -29,7 +29,6 @@ class Checkpointing:
         self._store = store
         self._clock = clock
         self._checkpoints: dict[int, int] = {}
-        self._writing = asyncio.Lock()
 
     def begin_at(self, checkpoints: Mapping[int, int]) -> None:
         """Take note of the checkpoints that were loaded: they needn't be written again."""
@@ -40,7 +39,7 @@ class Checkpointing:
 
         One at a time, whoever calls: an older picture may not be written over a newer one.
         """
-        async with self._writing:
+        async with self._dispatcher.leases.writing:
             return await self._write()
 
     async def _write(self) -> float:

@@ -108,7 +108,11 @@ class Composer:
         if events is None:
             events = await self._gathered_events(subscription, call)
         pending = calls.cursor.pending
-        if pending is None or not await self._is_durable(subscription, pending):
+        if pending is None:
+            subscription.debt = None  # what it stood for was dropped by retention
+            self._on_touched(subscription)
+            return None
+        if not await self._is_durable(subscription, pending):
             return None
         body = callback_body(webhook.webhook_id, sheet_of(webhook), pending, events)
         covered = pending.ends.position - (pending.ends.part == 0)
@@ -127,7 +131,7 @@ class Composer:
             query = _query(subscription, after, until)
             entries.append(await self._log.read_callback(query))
             after = entries[-1].end
-        if entries and entries[0].floor >= pending.begins.position:
+        if entries and entries[-1].floor >= pending.begins.position:
             # Its bytes can't be made any more: what is left goes under a nonce of its own.
             calls.cursor = replace(calls.cursor, pending=None)
             return None
@@ -150,7 +154,7 @@ class Composer:
             batch = await self._gathering.next_batch(query, calls.columns, asked)
             if batch.begins != asked:
                 self._say_expired(subscription, asked, batch.floor)
-                calls.cursor = replace(calls.cursor, acked=batch.begins)
+                self._pass_over(subscription, asked, batch.begins)
             if batch.ends.position > until:
                 subscription.matched_unsure = False
                 subscription.matched = max(subscription.matched, until)
@@ -164,9 +168,13 @@ class Composer:
                 )
                 calls.cursor = replace(calls.cursor, pending=pending)
                 return batch.events
-            move_on(subscription, batch.begins, batch.ends)
-            for one in calls.alike:
-                self._on_touched(one)
+            self._pass_over(subscription, batch.begins, batch.ends)
+
+    def _pass_over(self, subscription: Subscription, begins: Place, ends: Place) -> None:
+        """Let the cursors move behind what is no event, or is there no more."""
+        move_on(subscription, begins, ends)
+        for one in calls_of(subscription).alike:
+            self._on_touched(one)
 
     async def _is_durable(self, subscription: Subscription, pending: PendingCallback) -> bool:
         """Write the cursor with its pending callback, if it isn't, before anything is sent (D5).
@@ -174,22 +182,10 @@ class Composer:
         With those of the webhooks that are called by it, so that they move in one transaction.
         False where the bucket is another holder's by now.
         """
-        calls = calls_of(subscription)
         written = subscription.written
         if written is not None and written.cursor and written.cursor.pending == pending:
             return True
-        moved = [
-            (one, one.to_write().cursor)
-            for one in calls.alike
-            if one.written is None or one.to_write().cursor != one.written.cursor
-        ]
-        cursors = [cursor for _, cursor in moved if cursor is not None]
-        if not await self._cursors.write(subscription.bucket, cursors):
-            return False
-        for one, cursor in moved:
-            if one.written is not None:
-                one.written = one.written._replace(cursor=cursor)
-        return True
+        return await self._cursors.write(subscription.bucket, calls_of(subscription).alike)
 
     def _say_expired(self, subscription: Subscription, begins: Place, floor: int) -> None:
         """Say what is lost: where something waited, the cursor stood before the first of it."""
@@ -213,6 +209,7 @@ class Composer:
         return Departure(
             bucket=webhook.bucket,
             webhook_id=webhook.webhook_id,
+            revision=webhook.revision,
             request=request,
             identity=identity,
             covered=covered,

@@ -11,10 +11,14 @@ from tidings.ports import SendRequest
 
 
 class Departure(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sent, under which name, covering the log up to where, and when."""
+    """What is sent, under which name, covering the log up to where, and when.
+
+    `revision` is the webhook's, of the row that says where to.
+    """
 
     bucket: int
     webhook_id: str
+    revision: int
     request: SendRequest
     identity: str
     covered: int

@@ -7,6 +7,7 @@ from enum import Enum
 
 from tidings.domain.dispatch import Notice
 from tidings.domain.notification import Scope
+from tidings.domain.sheet_webhook import SheetStatus
 
 
 class Flight:
@@ -50,12 +51,14 @@ class Errand(Enum):
 class Call(Flight):
     """An attempt to call: what for, and what was noted of it when it was composed."""
 
-    __slots__ = ("challenge", "errand", "number", "sent_at")
+    __slots__ = ("challenge", "errand", "number", "sent_at", "status")
 
-    def __init__(self, errand: Errand, *, covered: int, number: int) -> None:
+    def __init__(self, errand: Errand, *, covered: int, number: int, status: SheetStatus) -> None:
         super().__init__(covered=covered)
         self.errand = errand
         self.number = number
         """The status change that it tells of, if it does."""
+        self.status = status
+        """How the webhook stood when it took off."""
         self.challenge = ""
         self.sent_at: datetime | None = None

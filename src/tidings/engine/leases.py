@@ -16,12 +16,16 @@ class Leases:
     `on_lost` is called with buckets that are no longer held; whoever dispatches for them must stop
     at once. Without a renewal for LEASE_ABORT_SECONDS `sure` is False and transfers must be
     aborted: the lease itself ends only later, so nobody else can have started one.
+
+    `writing` is held by whoever writes dispatch state, from taking its picture until that is
+    committed: of two transactions at once the one with the older picture may be committed last.
     """
 
     name = "leases"
 
     def __init__(self, store: DispatchStore, clock: Clock, holder: str) -> None:
         self.wake = asyncio.Event()
+        self.writing = asyncio.Lock()
         self.epochs: dict[int, int] = {}
         self.on_lost: Callable[[Iterable[int]], None] = lambda buckets: None
         self._store = store
@@ -32,7 +36,12 @@ class Leases:
     @property
     def sure(self) -> bool:
         """Whether a send may start: the last renewal is recent by our own clock."""
-        return self._clock.monotonic() - self._renewed_at < limits.LEASE_ABORT_SECONDS
+        return self.sure_seconds > 0
+
+    @property
+    def sure_seconds(self) -> float:
+        """How long that is so without another renewal; 0 or less where it isn't."""
+        return self._renewed_at + limits.LEASE_ABORT_SECONDS - self._clock.monotonic()
 
     async def take(self, buckets: Iterable[int], *, predecessor_gone: bool) -> None:
         """Take what can be taken of these buckets."""
@@ -40,8 +49,9 @@ class Leases:
         taken = await self._store.take(
             list(buckets), self._holder, limits.LEASE_SECONDS, predecessor_gone=predecessor_gone
         )
-        if not self.epochs:  # what is held already isn't renewed by taking more
-            self._renewed_at = asked_at
+        # What is held already isn't renewed by taking more; nor is what was taken by a renewal that
+        # was quicker than this.
+        self._renewed_at = min(self._renewed_at, asked_at) if self.epochs else asked_at
         self.epochs.update(taken)
 
     async def run_once(self) -> float:
@@ -49,9 +59,12 @@ class Leases:
         asked_at = self._clock.monotonic()
         asked = dict(self.epochs)
         held = await self._store.renew(self._holder, asked, limits.LEASE_SECONDS) if asked else ()
-        self._renewed_at = asked_at
+        whole = self.epochs.keys() <= asked.keys()  # nothing was taken meanwhile
+        if whole:
+            self._renewed_at = asked_at
         self.drop({bucket: epoch for bucket, epoch in asked.items() if bucket not in held})
-        return limits.LEASE_RENEW_SECONDS
+        next_at = asked_at + limits.LEASE_RENEW_SECONDS if whole else asked_at
+        return max(0.0, next_at - self._clock.monotonic())
 
     def drop(self, epochs: Mapping[int, int]) -> None:
         """Forget buckets whose epoch is over, and say so; not one that was taken anew meanwhile."""

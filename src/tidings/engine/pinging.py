@@ -61,6 +61,7 @@ def departure_of(webhook: Webhook, ping: Ping, at: datetime) -> Departure:
     return Departure(
         bucket=webhook.bucket,
         webhook_id=webhook.webhook_id,
+        revision=webhook.revision,
         request=request_of(webhook, ping, at),
         identity=notification_id(ping),
         covered=ping.covered,

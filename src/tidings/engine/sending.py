@@ -156,14 +156,16 @@ class Sending:
         took = settling.took(subscription, outcome)
         if departed is not None:
             self._attempts.add(attempt_of(departed, outcome, took=took))
-        subscription.slow = not took or outcome.elapsed_seconds > limits.SLOW_SECONDS
-        if took:
+        if departed is not None and _has_moved(subscription, departed):
+            owing_of(subscription).called_off(subscription)
+        elif took:
+            subscription.slow = outcome.elapsed_seconds > limits.SLOW_SECONDS
             settling.acknowledged(subscription, self._clock.monotonic(), self._clock.now())
         else:
             self._failed([subscription], outcome)
-            if outcome.unreachable and departed is not None:
-                # The host is the one that was tried: the webhook may have moved since then.
-                self._fail_waiting(origin_of(departed.request.url), outcome)
+        if outcome.unreachable and departed is not None:
+            # The host is the one that was tried: the webhook may have moved since then.
+            self._fail_waiting(origin_of(departed.request.url), outcome)
         self._schedule.look_at(subscription, self._clock.monotonic())
         self._look_beside(subscription)
         self._on_landed()
@@ -214,3 +216,13 @@ class Sending:
         self._schedule.free(start)
         self._schedule.look_at(start.subscription, self._clock.monotonic())
         self._look_beside(start.subscription)
+
+
+def _has_moved(subscription: Subscription, departed: Departure) -> bool:
+    """Whether a webhook goes elsewhere since an attempt left.
+
+    Then its answer counts for nothing: it says neither that the new endpoint has what was sent, nor
+    that it fails.
+    """
+    moved = subscription.endpoint != hash(departed.request.url)
+    return moved and subscription.revision > departed.revision

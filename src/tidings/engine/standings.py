@@ -70,7 +70,7 @@ class Standings:
             judgement, expired = calls.judged[0] if calls.judged else None, calls.expired
             try:
                 if judgement is not None:
-                    await self._write_one(subscription, judgement, epoch)
+                    await self._enter(subscription, judgement, epoch)
                 elif expired is not None:
                     await self._say_expired(subscription, expired, epoch)
             except RevisionConflict:
@@ -82,8 +82,6 @@ class Standings:
                 calls.judged.clear()
             if judgement is None:
                 calls.expired = None
-            elif calls.judged and calls.judged[0] is judgement:
-                calls.judged.popleft()
             self.on_touched(subscription)
         return True
 
@@ -93,18 +91,21 @@ class Standings:
         if changed is not None:
             await self._store.update(changed, epoch=epoch)
 
-    async def _write_one(
-        self, subscription: Subscription, judgement: Judgement, epoch: int
-    ) -> None:
+    async def _enter(self, subscription: Subscription, judgement: Judgement, epoch: int) -> None:
+        """Enter a judgement into the row, unless that says otherwise by now."""
+        calls = calls_of(subscription)
         webhook = await self._store.get(subscription.bucket, subscription.webhook_id)
         if webhook is None:
+            calls.drop(judgement)
             return
         judged = scope_judged(
             webhook, gone=judgement.gone, position=judgement.position, at=self._clock.now()
         )
         if judged is webhook:
+            calls.drop(judgement)
             return
         await self._store.update(judged, epoch=epoch)
+        calls.enter(judgement)
         telemetry.logger().warning(
             telemetry.SCOPE_MOVED,
             webhook_id=webhook.webhook_id,

@@ -319,6 +319,7 @@ class Subscriptions:
             alike = self._alike[subscription.calls.wish]
             self._without_scope.discard(subscription.webhook_id)
             alike.remove(subscription)
+            subscription.calls.left = alike
             if not alike:
                 del self._alike[subscription.calls.wish]
         key = (subscription.account, subscription.solution)
