@@ -15,6 +15,7 @@ A page's blocks run in order, in a folder of their own, against real processes:
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -22,6 +23,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +32,7 @@ from typing import Any
 import pytest
 
 from tests.pages import Block, blocks_of, headings_of, links_of, shape_of
+from tidings import telemetry
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -228,6 +231,48 @@ def test_every_constant_in_a_table_has_its_sentence() -> None:
     made = tables()
     for text in (made.log_events(), made.bounds()):
         assert [row for row in text.splitlines() if row.endswith("|  |")] == []
+
+
+def logged() -> dict[str, set[str]]:
+    """Return by its level which constants of `telemetry` the code logs."""
+    code = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    calls = re.findall(r"\.(info|warning|error|exception)\(\s*telemetry\.([A-Z_]+)", code)
+    found: dict[str, set[str]] = {}
+    for level, name in [
+        *calls,
+        *(("info", n) for n in re.findall(r": telemetry\.([A-Z_]+)", code)),
+    ]:
+        found.setdefault(level, set()).add(name)
+    return found
+
+
+def test_every_log_event_is_written_somewhere() -> None:
+    there = {name for name in vars(telemetry) if name.isupper()}
+    assert there - set().union(*logged().values()) == set()
+
+
+def test_every_alarm_is_on_the_page_that_says_what_to_do() -> None:
+    levels = logged()
+    alarms = levels["warning"] | levels["error"] | levels["exception"]
+    page = (ROOT / "docs" / "howto" / "act-on-an-alarm.md").read_text()
+    assert [name for name in alarms if f"`{getattr(telemetry, name)}`" not in page] == []
+
+
+def test_what_the_page_of_alarms_quotes_is_what_the_code_says() -> None:
+    page = (ROOT / "docs" / "howto" / "act-on-an-alarm.md").read_text()
+    code = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    said = re.sub(r'"\s*\n\s*f?"', "", code)
+    quoted = re.findall(r'"([^"]+)"', page)
+    assert len(quoted) > 10
+    assert [words for words in quoted if words not in said] == []
+
+
+def test_every_dependency_is_reasoned_on_the_page_of_dependencies() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = itertools.chain(*project["optional-dependencies"].values())
+    named = {re.split(r"[^\w-]", one)[0] for one in [*project["dependencies"], *extras]}
+    page = (ROOT / "docs" / "decisions" / "0020-dependencies.md").read_text().lower()
+    assert [name for name in sorted(named) if not re.search(rf"\b{name}\b", page)] == []
 
 
 def test_every_page_is_reachable_from_the_readme() -> None:

@@ -41,8 +41,6 @@ WATCHER_FAILED: Final = "watcher.failed"
 """A watcher of the log raised; the append it was told of is committed all the same."""
 RETENTION_DROPPED: Final = "retention.dropped"
 """So many rows were over their time and are deleted; not `finished` where a round's time was."""
-STORAGE_SLOW: Final = "storage.slow"
-"""A flush took longer than its period."""
 
 WEBHOOK_WARNED: Final = "webhook.warned"
 """Nobody lists its events: in a day it expires, or it is deleted."""
