@@ -59,7 +59,7 @@ def list_events(
                 break
     if not json:
         print_table(("POSITION", "AT", "KIND", "APPLICATION", "SUBJECT", "PREVIOUS"), rows)
-    note(f"{shown} events; go on with --page-token {token}")
+    note(f"{shown} {'event' if shown == 1 else 'events'}; go on with --page-token {token}")
 
 
 @events.command()

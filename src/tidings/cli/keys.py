@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from tidings.domain.key import (
 )
 from tidings.errors import NotFound
 from tidings.ports import Storage
+from tidings.storage.open import is_postgres, sqlite_path
 
 keys = typer.Typer(
     no_args_is_help=True,
@@ -96,8 +98,14 @@ def create(
         await storage.keys.create(key)
 
     on_database(settings, work, making=True)
-    note(f"Made {key.key_id}, a {role} key of {account}. Keep it: it isn't shown again.")
+    note(f"Made {key.key_id} of account {account}, role {role}, in {_place_of(settings.database)}.")
+    note("Keep it: it isn't shown again.")
     print_line(text)
+
+
+def _place_of(url: str) -> str:
+    """Name a database without its password: a key made for another file opens nothing."""
+    return "PostgreSQL" if is_postgres(url) else os.path.realpath(sqlite_path(url))
 
 
 @keys.command("list")
