@@ -16,6 +16,7 @@ from rich.console import Console
 
 from bench import callbacks, calls, crowd, follower, latency, listing, pings, publish
 from bench.machine import this_machine
+from bench.postgres import dispatchers as postgres_dispatchers
 from bench.postgres import listing as postgres_listing
 from bench.postgres import publish as postgres_publish
 from bench.postgres import snapshot as postgres_snapshot
@@ -37,6 +38,7 @@ MEASURES: dict[str, Measure] = {
     "postgres-publish": postgres_publish.measure,
     "postgres-listing": postgres_listing.measure,
     "postgres-snapshot": postgres_snapshot.measure,
+    "postgres-dispatchers": postgres_dispatchers.measure,
 }
 
 

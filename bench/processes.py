@@ -18,12 +18,12 @@ _LOOK_SECONDS = 0.02
 _IDLE_SECONDS = 0.5
 _IDLE_SHARE = 0.2
 """Of a processor, below which a server counts as idle."""
-_LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
+_LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)|tidings works as ")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Process:
-    """A server of ours that is running."""
+    """A server of ours that is running; its port is 0 where it listens on none."""
 
     def __init__(self, pid: int, port: int) -> None:
         self.port = port
@@ -68,7 +68,7 @@ def _port_of(process: subprocess.Popen[bytes], log: Path) -> int:
         if process.poll() is not None or clock.monotonic() > ends_at:
             raise RuntimeError(f"it didn't come up:\n{log.read_text()}")
         clock.pause(_LOOK_SECONDS)
-    return int(found[1])
+    return int(found[1] or 0)
 
 
 def _wait_until_idle(process: Process) -> None:

@@ -39,6 +39,14 @@ class Cluster:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return self._private.url(name)
 
+    def copy(self, database: str) -> str:
+        """Create a database that is equal to another one; return its URL. Nobody may be on it."""
+        self._databases += 1
+        name, template = f"bench_{self._databases}", database.rsplit("/", 1)[1]
+        with psycopg.connect(self._private.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        return self._private.url(name)
+
     def cpu_seconds(self) -> float:
         """Return the processor time of all of its processes, also of those that have ended."""
         pid = self._private.pid

@@ -1,0 +1,2 @@
+-- How many buckets each dispatcher holds.
+SELECT count(*) AS held FROM lease WHERE holder <> '' GROUP BY holder
