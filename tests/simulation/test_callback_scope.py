@@ -16,6 +16,7 @@ from tidings.domain.sheet_webhook import SheetStatus
 from tidings.domain.signing import verify_callback
 from tidings.domain.webhook import Webhook
 from tidings.errors import StorageUnavailable
+from tidings.ports import SendOutcome
 
 pytestmark = pytest.mark.anyio
 
@@ -263,3 +264,21 @@ async def test_that_it_is_back_is_told_also_where_the_deletion_s_callback_was_st
     await world.let(answer)
     await world.run(2)
     assert world.statuses() == [GONE, "ENABLED"]
+
+
+@pytest.mark.parametrize("outcome", [SendOutcome(status=410), ERROR])
+async def test_an_event_callback_that_fails_when_the_sheet_is_gone_does_not_take_its_telling_along(
+    world: SheetWorld, outcome: SendOutcome
+) -> None:
+    webhook = await world.call()
+    await world.run(2)
+    world.sender.behave(URL, lambda request: outcome if b"events" in request.body else OK)
+    answer = world.sender.hold(URL)
+    await world.delete_rows(1)
+    await world.run(2)
+    await world.delete_sheet()
+    await world.run(2)
+    await world.let(answer)
+    await world.run(2)
+    assert world.statuses() == [GONE]
+    assert (await world.cursor_of(webhook)).told > 0

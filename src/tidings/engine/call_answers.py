@@ -96,7 +96,8 @@ def failed(
     """Turn a failed attempt into the webhook's one debt, due by the schedule of contract 2.6.
 
     At the schedule's end, or at once where the answer says never, the debt has ended: the webhook
-    is to be disabled. A status change that nobody takes is left untold while it is disabled.
+    is to be disabled. A status change that nobody takes is left untold while it is disabled; what
+    else fails then counts for nothing.
     """
     flight, subscription.flight = subscription.flight, None
     calls = calls_of(subscription)
@@ -105,7 +106,7 @@ def failed(
         calls.cursor = msgspec.structs.replace(
             calls.cursor, last_attempt_at=flight.sent_at, last_attempt_failures=failures
         )
-    if not is_active(subscription):
+    if not is_active(subscription) or not (subscription.enabled or _tells_status(flight)):
         return
     wait = None
     if _is_retried(flight, outcome):
@@ -141,6 +142,11 @@ def _error_of(flight: Flight | None, outcome: SendOutcome) -> str:
     if isinstance(flight, Call) and flight.errand is Errand.CHALLENGE:
         return why_failed(outcome, flight.challenge) or pinging.error_of(outcome)
     return pinging.error_of(outcome)
+
+
+def _tells_status(flight: Flight | None) -> bool:
+    """Whether it was to tell a status: also where nothing left, since only that was due then."""
+    return not isinstance(flight, Call) or flight.errand is Errand.STATUS
 
 
 def _is_challenge(flight: Flight | None) -> bool:

@@ -126,14 +126,16 @@ def _another_calls(subscription: Subscription, calls: Calls) -> bool:
     """Whether one that wants the same is under way, or its turn comes first: it calls for all."""
     if len(calls.alike) < 2:
         return False
+    oldest = next(filter(is_active, calls.alike), subscription)
+    if oldest is not subscription and _turn(oldest) <= _turn(subscription):
+        return True  # as nearly all of them find, without a look at all the others
     if any(one.flight is not None for one in calls.alike):
         return True
-    first = min(filter(is_active, calls.alike), key=_turn, default=subscription)
-    return first is not subscription
+    return min(filter(is_active, calls.alike), key=_turn, default=subscription) is not subscription
 
 
 def _turn(subscription: Subscription) -> tuple[bool, Place]:
-    """Of those that want the same the oldest has the first turn, unless another is behind it.
+    """Return what turns go by: the oldest's is first, unless another is behind it.
 
     One that came from elsewhere has told its endpoint there what it never told here.
     """
