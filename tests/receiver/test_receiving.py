@@ -280,9 +280,9 @@ async def test_what_waits_together_fails_together_and_what_comes_after_goes_on()
         return [value * 10 for value in group]
 
     gathering = Gathering(commit, largest=3)
-    first = asyncio.create_task(gathering.put(1))
+    first = gathering.put(1)
     await asyncio.sleep(0)
-    rest = [asyncio.create_task(gathering.put(value)) for value in (2, 3, 4, 5)]
+    rest = [gathering.put(value) for value in (2, 3, 4, 5)]
     done = await asyncio.gather(first, *rest, return_exceptions=True)
     assert done[0] == 10
     assert all(isinstance(error, TidingsError) for error in done[1:-1])

@@ -186,6 +186,8 @@ INBOX_NOTIFICATIONS = 100_000
 """Notifications that an inbox holds, dead letters included; beyond it the sender is told 503."""
 INBOX_BYTES = 512 * MEBIBYTE
 """Bytes of bodies that an inbox holds; the same."""
+INBOX_JOURNAL_BYTES = 4 * MEBIBYTE
+"""Of an inbox's rollback journal, which stays beside its file on SQLite between two commits."""
 INBOX_LOOK_SECONDS = 5.0
 """How often an inbox is measured; in between, what comes is added up."""
 INBOX_POLL_SECONDS = 1.0

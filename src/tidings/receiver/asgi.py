@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Protocol
 
 from tidings.domain.limits import RECEIVED_BODY_SECONDS
-from tidings.receiver.decision import SLOW
+from tidings.receiver.decision import ACKNOWLEDGED, SLOW
 from tidings.receiver.request import Answer, Request, joined_headers
 
 Scope = MutableMapping[str, Any]
@@ -50,14 +50,22 @@ async def run(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) ->
 
 
 async def _answer(endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
-    headers = joined_headers(
-        [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-    )
+    headers = _headers(scope["headers"])
     try:
         body = await read_body(headers.get("content-length", ""), receive, endpoint.max_body_bytes)
     except TimeoutError:
         return SLOW
     return await endpoint.receive(Request(method=scope["method"], headers=headers, body=body))
+
+
+def _headers(given: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return a scope's headers, whose names are in lower case already."""
+    found = {name.decode("latin-1"): value.decode("latin-1") for name, value in given}
+    if len(found) == len(given):
+        return found
+    return joined_headers(
+        [(name.decode("latin-1"), value.decode("latin-1")) for name, value in given]
+    )
 
 
 async def read_body(length: str, receive: Receive, max_bytes: int) -> bytes | None:
@@ -69,7 +77,7 @@ async def read_body(length: str, receive: Receive, max_bytes: int) -> bytes | No
     """
     if length.isdecimal() and int(length[:20]) > max_bytes:
         return None
-    piece, more = await _piece(receive)
+    piece, more = _piece(await receive())
     if more:
         async with asyncio.timeout(RECEIVED_BODY_SECONDS):
             return await _more_pieces(piece, receive, max_bytes)
@@ -79,14 +87,13 @@ async def read_body(length: str, receive: Receive, max_bytes: int) -> bytes | No
 async def _more_pieces(first: bytes, receive: Receive, max_bytes: int) -> bytes | None:
     pieces, size, more = [first], len(first), True
     while more and size <= max_bytes:
-        piece, more = await _piece(receive)
+        piece, more = _piece(await receive())
         size += len(piece)
         pieces.append(piece)
     return b"".join(pieces) if size <= max_bytes else None
 
 
-async def _piece(receive: Receive) -> tuple[bytes, bool]:
-    message = await receive()
+def _piece(message: Message) -> tuple[bytes, bool]:
     if message["type"] == "http.disconnect":
         raise SenderGone
     return message.get("body", b""), message.get("more_body", False)
@@ -94,6 +101,11 @@ async def _piece(receive: Receive) -> tuple[bytes, bool]:
 
 async def _respond(send: Send, answer: Answer) -> None:
     # Made anew for each: what stands around this application may add to it.
+    if answer is ACKNOWLEDGED:
+        nothing = [(b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 200, "headers": nothing})
+        await send({"type": "http.response.body", "body": b""})
+        return
     headers = [
         (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers
     ]

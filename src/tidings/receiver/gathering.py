@@ -26,13 +26,13 @@ class Gathering(Generic[T, R]):
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._running: asyncio.Task[None] | None = None
 
-    async def put(self, value: T) -> R:
-        """Return what the commit returned for this value; raise what failed its group."""
+    def put(self, value: T) -> asyncio.Future[R]:
+        """Return what the commit will return for this value, or raise what failed its group."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((value, future))
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
-        return await future
+        return future
 
     async def ended(self) -> None:
         """Return once nothing is under way."""

@@ -279,8 +279,11 @@ class Receiver:
         if self._own is not None:
             await self._own.keep(notification)
             return
-        sitting = await self._sat()
-        self._begin(sitting)
+        sitting = self._sitting
+        if sitting is None or not sitting.is_open:
+            sitting = await self._sat()
+        if not sitting.is_working:
+            self._begin(sitting)
         await sitting.keep(notification)
 
     def _begin(self, sitting: Sitting) -> None:

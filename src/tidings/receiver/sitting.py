@@ -30,6 +30,7 @@ class Sitting:
         self._held = Held(0, 0)
         self._look_at: float | None = None
         self._working: asyncio.Task[None] | None = None
+        self._is_open = False
         self._opening = self._loop.create_task(inbox.open())
 
     @property
@@ -47,21 +48,29 @@ class Sitting:
         """Whether it belongs to a process that this one was forked from."""
         return self._process != os.getpid()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is here, and its inbox open."""
+        return self._is_open and self.is_here
+
+    @property
+    def is_working(self) -> bool:
+        """Whether its worker runs."""
+        return self._working is not None and not self._working.done()
+
     async def opened(self) -> None:
         """Return once the inbox is open; raise what hinders that."""
-        if not self._opening.done():
-            await asyncio.shield(self._opening)
-        else:
-            self._opening.result()
+        await asyncio.shield(self._opening)
+        self._is_open = True
 
     def start(self) -> None:
         """Let the worker run, where it doesn't yet."""
-        if self._working is None or self._working.done():
+        if not self.is_working:
             self._working = self._loop.create_task(self.worker.run())
 
-    async def keep(self, notification: Notification) -> bool:
-        """Keep a notification, durably; return whether it is new."""
-        return await self._gathering.put(notification)
+    def keep(self, notification: Notification) -> asyncio.Future[bool]:
+        """Keep a notification, durably; the future says whether it is new."""
+        return self._gathering.put(notification)
 
     async def close(self) -> None:
         """Stop the worker, finish what is being kept, and close the inbox."""
@@ -81,7 +90,11 @@ class Sitting:
             or self._held.bytes >= limits.INBOX_BYTES
         ):
             raise StorageUnavailable("the inbox is full: see its dead letters, or its handlers")
-        results = await self.inbox.keep(self._receiver, group)
+        try:
+            async with asyncio.timeout(limits.KEEP_SECONDS):
+                results = await self.inbox.keep(self._receiver, group)
+        except TimeoutError:
+            raise StorageUnavailable("the inbox took too long") from None
         news = [len(one.body) for one, is_new in zip(group, results, strict=True) if is_new]
         self._held = Held(self._held.notifications + len(news), self._held.bytes + sum(news))
         if news:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
-from tidings.domain.limits import KEEP_SECONDS
+from tidings.domain.limits import INBOX_JOURNAL_BYTES, KEEP_SECONDS
 from tidings.errors import DatabaseCorrupted, StorageUnavailable
 from tidings.receiver.inbox import EffectsRefused
 from tidings.receiver.sqlite_rows import SQL
@@ -181,7 +181,9 @@ class Desk:
             # Handlers can't say so: within a transaction it has no effect.
             self._connection.execute("PRAGMA foreign_keys = ON")
             if self._connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                self._connection.execute("PRAGMA journal_mode = TRUNCATE")
+                # A journal that stays is a quarter faster than one that is cut to nothing.
+                self._connection.execute("PRAGMA journal_mode = PERSIST")
+                self._connection.execute(f"PRAGMA journal_size_limit = {INBOX_JOURNAL_BYTES}")
         return self._connection
 
 

@@ -40,8 +40,8 @@ class SqliteInbox:
 
     async def open(self) -> None:
         """Open the file, or make it."""
-        self._keeping = Desk(self._path, self._writing)
-        self._working = Desk(self._path, self._writing)
+        self._keeping = self._new_desk()
+        self._working = self._new_desk()
         try:
             await self._keeping.write(rows.make_tables)
         except BaseException:
@@ -130,6 +130,10 @@ class SqliteInbox:
     async def forget(self, before_ms: int, limit: int) -> int:
         """Forget old identities."""
         return await self._write(rows.forget, before_ms, limit)
+
+    def _new_desk(self) -> Desk:
+        """Return a connection with its thread. A seam, so that tests can do without threads."""
+        return Desk(self._path, self._writing)
 
     async def _write(
         self,
