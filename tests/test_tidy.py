@@ -235,3 +235,12 @@ def test_every_limit_is_kept_somewhere() -> None:
     limits = SOURCE / "domain" / "limits.py"
     rest = "\n".join(path.read_text() for path in PRODUCTION if path != limits)
     assert idle_limits(limits.read_text(), rest) == set()
+
+
+def test_every_migration_has_its_like_on_the_other_database() -> None:
+    sqlite, postgres = (
+        sorted(path.name for path in (SOURCE / "storage" / adapter / "migrations").glob("*.sql"))
+        for adapter in ("sqlite", "postgres")
+    )
+    assert sqlite
+    assert sqlite == postgres
