@@ -40,7 +40,7 @@ class Attendance:
         asked_at = self._clock.monotonic()
         present = await self._roster.attend(self.role, self.holder, limits.LEASE_SECONDS)
         self._present, self._attended_at = tuple(present), asked_at
-        return limits.LEASE_RENEW_SECONDS
+        return max(0.0, asked_at + limits.LEASE_RENEW_SECONDS - self._clock.monotonic())
 
     async def present(self) -> Sequence[str]:
         """Return who is there now, by the database."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from tidings.domain import limits
 from tidings.domain.buckets import BUCKETS
@@ -13,11 +15,12 @@ from tidings.engine.checkpoint import Checkpointing
 from tidings.engine.claims import Claims
 from tidings.engine.dispatcher import Dispatcher
 from tidings.engine.endings import Endings
+from tidings.engine.lease_watch import LeaseWatch
 from tidings.engine.leases import Leases
 from tidings.engine.reads import Reads
 from tidings.engine.standings import Standings
 from tidings.engine.told_reads import ToldReads
-from tidings.engine.worker import Worker
+from tidings.engine.worker import Worker, run_worker
 from tidings.ports import Clock, Sender, Storage
 
 LANDING_SECONDS = 10.0
@@ -60,6 +63,8 @@ class Dispatch:
             storage.dispatch, self._attendance, self.leases, self.dispatcher, self.checkpointing
         )
         self._told = ToldReads(storage.dispatch, self.dispatcher)
+        self._lease_watch = LeaseWatch(self.leases, self.dispatcher)
+        self._clock = clock
         self._storage = storage
         self._reads = reads
         self._unwatch: Callable[[], None] | None = None
@@ -67,10 +72,9 @@ class Dispatch:
     @property
     def workers(self) -> Sequence[Worker]:
         """What must be run: each by `run_worker`."""
-        among_others = (self._attendance, self._claims, self._told)
         return (
-            self.leases,
-            *(() if self._alone else among_others),
+            *self._holding,
+            *(() if self._alone else (self._claims, self._told)),
             self.dispatcher,
             self.checkpointing,
             self.endings,
@@ -88,22 +92,46 @@ class Dispatch:
         self._unwatch = self._storage.log.watch(self.dispatcher.appended)
         if self._reads is not None:
             self._reads.listen(self.dispatcher.note_read)
-        if self._alone:
-            await self.dispatcher.take_over(range(BUCKETS))
-        else:
+        if not self._alone:
             await self._attendance.run_once()
-            await self._claims.run_once()
+        async with self._held():
+            if self._alone:
+                await self.dispatcher.take_over(range(BUCKETS))
+            else:
+                await self._claims.run_once()
         self.checkpointing.begin_at(self.dispatcher.tail.positions)
 
     async def stop(self) -> None:
         """After the workers have ended: land what flies, write all down, give the leases back."""
         self.unwatch()
-        await self.dispatcher.drain(LANDING_SECONDS)
-        await self.checkpointing.run_once()
-        await self.attempts.run_once()
+        async with self._held():
+            await self.dispatcher.drain(LANDING_SECONDS)
+            await self.checkpointing.run_once()
+            await self.attempts.run_once()
         await self.leases.release()
         if not self._alone:
             await self._attendance.leave()
+
+    @property
+    def _holding(self) -> Sequence[Worker]:
+        """What keeps the leases, and heeds where they can't be kept."""
+        others = () if self._alone else (self._attendance,)
+        return (self.leases, self._lease_watch, *others)
+
+    @asynccontextmanager
+    async def _held(self) -> AsyncIterator[None]:
+        """Keep the leases while the workers don't run: loading and landing may outlast one."""
+        over = asyncio.Event()
+        keeping = [
+            asyncio.create_task(run_worker(worker, self._clock, over)) for worker in self._holding
+        ]
+        try:
+            yield
+        finally:
+            over.set()
+            for worker in self._holding:
+                worker.wake.set()
+            await asyncio.gather(*keeping)
 
     def unwatch(self) -> None:
         """Hear no more hints."""

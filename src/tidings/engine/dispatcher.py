@@ -142,7 +142,6 @@ class Dispatcher:
         """Match what is new, start what is due; return the seconds until something is due."""
         now = self._clock.monotonic()
         if not self.leases.sure:
-            self._sending.abort_all()
             return limits.LEASE_RENEW_SECONDS / 2
         await self._follow(now)
         now = self._clock.monotonic()
@@ -234,6 +233,10 @@ class Dispatcher:
         self.wake.set()
 
     # --- ending -------------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """Abort all that is in flight: the leases aren't surely held any more (mechanics D6)."""
+        self._sending.abort_all()
 
     def pause(self, buckets: Collection[int]) -> None:
         """Start nothing more for these buckets; what is in flight goes on."""
