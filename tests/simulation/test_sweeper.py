@@ -15,6 +15,7 @@ from tidings.domain import limits
 from tidings.domain.lifecycle import STEPS, Stage
 from tidings.engine.sweeper import Sweeper
 from tidings.errors import StorageUnavailable
+from tidings.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +57,16 @@ async def test_a_sweep_comes_each_minute_and_sooner_where_a_step_is_due_sooner(
     assert await world.sweeper.run_once() == limits.SWEEP_SECONDS
     await skip(world, STEPS[0].after - timedelta(seconds=12.345))
     assert await Sweeper(world.storage.lifecycle, world.clock).run_once() == 12.345
+
+
+@pytest.mark.parametrize("ahead_seconds", [-40.0, 40.0])
+async def test_the_databases_clock_says_when_a_step_is_due_and_not_the_sweepers(
+    world: World, ahead_seconds: float
+) -> None:
+    await world.register()
+    await skip(world, STEPS[0].after - timedelta(seconds=20))
+    elsewhere = ManualClock(world.clock.now() + timedelta(seconds=ahead_seconds))
+    assert await Sweeper(world.storage.lifecycle, elsewhere).run_once() == 20
 
 
 async def test_a_webhook_takes_one_step_in_a_sweep_however_late_it_comes(world: World) -> None:

@@ -75,9 +75,9 @@ class Sweeper:
             for chore in self._chores:
                 chore.put_off(started + limits.CHORES_AFTER_DOWNTIME_SECONDS)
             return limits.SWEEP_SECONDS
-        until_step = await self._until_next_step()
+        until_step = await self._until_next_step(time.now, started)
         if until_step <= 0 and not await self._take_steps():
-            until_step = await self._until_next_step()
+            until_step = await self._until_next_step(time.now, started)
         wishes = [await chore.run_if_due(time.now, started) for chore in self._chores]
         return min(limits.SWEEP_SECONDS, until_step, *wishes)
 
@@ -102,11 +102,13 @@ class Sweeper:
                 return False
         return True
 
-    async def _until_next_step(self) -> float:
+    async def _until_next_step(self, swept_at: datetime, started: float) -> float:
+        """Return the seconds until a step is due, by the clock that says so: the database's."""
         due_at = await self._store.next_due()
         if due_at is None:
             return limits.SWEEP_SECONDS
-        return max(0.0, (due_at - self._clock.now()).total_seconds())
+        since = self._clock.monotonic() - started
+        return max(0.0, (due_at - swept_at).total_seconds() - since)
 
 
 class _Due:
