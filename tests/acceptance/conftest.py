@@ -1,23 +1,45 @@
-"""Databases of both kinds for servers that run as processes."""
+"""Databases of both kinds: a test that takes one is written once, and runs on each.
+
+What is one adapter's own says so, and why: `@pytest.mark.only_on("sqlite", "one server a file")`.
+"""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from tests.private_cluster import PrivateCluster
-from tidings.storage.migrate import migrate
 
-DATABASES = ("sqlite", "postgresql")
+KINDS = ("sqlite", "postgresql")
 
 
-@pytest.fixture(scope="module", params=DATABASES)
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the URL of a fresh database: of each kind in turn."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path_factory.mktemp('database')}/tidings.db"
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what takes a database on each kind of them, in turn."""
+    if "kind" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("only_on")
+        kinds = KINDS if mark is None else mark.args[:1]
+        metafunc.parametrize("kind", kinds, scope="module")
+
+
+@pytest.fixture(scope="module")
+def make_database(
+    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], str]:
+    """Return what makes a fresh database and returns its URL."""
+    if kind == "sqlite":
+        return lambda: f"sqlite:///{tmp_path_factory.mktemp('database')}/tidings.db"
     cluster: PrivateCluster = request.getfixturevalue("cluster")
-    url = cluster.create_database()
-    asyncio.run(migrate(url))
-    return url
+    return cluster.create_migrated_database
+
+
+@pytest.fixture(scope="module")
+def database(make_database: Callable[[], str]) -> str:
+    """Return the URL of a database that the tests of a module share."""
+    return make_database()
+
+
+@pytest.fixture
+def own_database(make_database: Callable[[], str]) -> str:
+    """Return the URL of a database that one test has for itself."""
+    return make_database()

@@ -12,7 +12,9 @@ import msgspec
 
 from tidings.client import Client, Patience
 from tidings.clock import SystemClock
-from tidings.demo.processes import ServerProcess, run_tidings
+from tidings.demo.processes import ServerProcess
+from tidings.domain.key import Role
+from tidings.testing.keys import make_key
 
 ACCOUNT = "acme"
 COMMAND_SECONDS = 30.0
@@ -28,6 +30,8 @@ class RunningServer:
         self.database = database or f"sqlite:///{folder}/tidings.db"
         self._process = ServerProcess(self.database, folder, SystemClock(), *OFTEN, *more_arguments)
         self._names = 0
+        # Without TLS, whose authorities take 30 ms to be read, which each call would do anew.
+        self.http = httpx.Client(trust_env=False, verify=False)
 
     def __enter__(self) -> RunningServer:
         self.start()
@@ -39,6 +43,7 @@ class RunningServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.http.close()
         self.kill()
 
     @property
@@ -68,13 +73,10 @@ class RunningServer:
         return self._process.output()
 
     def make_key(self, role: str = "admin", *, account: str = ACCOUNT) -> str:
-        """Make a key through the command line."""
+        """Make a key in the database, beside the server."""
         self._names += 1
-        return run_tidings(
-            *("keys", "create", "--account", account, "--name", f"key {self._names}"),
-            *("--role", role, "--database", self.database),
-            folder=self.folder,
-        )
+        name = f"key {self._names}"
+        return make_key(self.database, account=account, name=name, role=Role(role))
 
     def client(self, key: str, *, patience_seconds: float = 0.0) -> Client:
         """Return a client; without patience it raises what it meets."""
@@ -83,12 +85,17 @@ class RunningServer:
 
     def call(self, method: str, key: str, wish: object) -> httpx.Response:
         """POST one method of the webhook service."""
-        return httpx.post(
-            f"{self.url}/smartsuite.webhooks.engine.Webhooks/{method}",
-            headers={"Authorization": f"Token {key}", "Content-Type": "application/json"},
-            content=msgspec.json.encode(wish),
-            trust_env=False,
-        )
+        path = f"/smartsuite.webhooks.engine.Webhooks/{method}"
+        return self.post(path, key, msgspec.json.encode(wish))
+
+    def publish(self, key: str, body: bytes) -> httpx.Response:
+        """POST changes."""
+        return self.post("/v1/changes", key, body)
+
+    def post(self, path: str, key: str, body: bytes) -> httpx.Response:
+        """POST a body of JSON, with a key as SmartSuite writes it."""
+        headers = {"Authorization": f"Token {key}", "Content-Type": "application/json"}
+        return self.http.post(f"{self.url}{path}", headers=headers, content=body)
 
     def run(
         self, *arguments: str, key: str | None = None, given: bytes = b""

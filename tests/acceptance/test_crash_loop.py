@@ -88,13 +88,13 @@ async def told_of(endpoint: ScriptedEndpoint, position: int, seconds: float) -> 
 
 
 async def test_each_crash_loses_no_change_no_page_and_no_ping(
-    database: str, tmp_path: Path
+    kind: str, own_database: str, tmp_path: Path
 ) -> None:
-    alone = database.startswith("sqlite")
+    alone = kind == "sqlite"
     ping_seconds, crashes = (PING_SECONDS, CRASHES) if alone else (LEASE_SECONDS, 1)
     dice = ManualClock(seed=SEED)
     async with ScriptedEndpoint() as endpoint:
-        with RunningServer(tmp_path, database=database) as server:
+        with RunningServer(tmp_path, database=own_database) as server:
             key = server.make_key()
             with server.client(key) as client:
                 webhook = client.create_webhook("s", ["RECORD_CREATED"], url=endpoint.url())

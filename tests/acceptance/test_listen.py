@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.acceptance.processes import run_command
+from tests.acceptance.processes import RunningServer, run_command
 from tests.listener.messages import (
     CHALLENGE,
     SHARED_SECRET,
@@ -26,7 +26,6 @@ from tests.listener.messages import (
 from tidings.client import Change, Client
 from tidings.clock import SystemClock
 from tidings.demo.processes import Child
-from tidings.testing import Engine, engine
 from tidings.testing.endpoint import Answer, ScriptedEndpoint
 
 pytestmark = pytest.mark.anyio
@@ -70,17 +69,18 @@ def listening(folder: Path, *arguments: str) -> Iterator[Listening]:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Engine]:
-    """An engine that trusts this test's certificate."""
-    with engine("--ca-file", str(CERTIFICATES / "authority.pem")) as one:
-        yield one
+def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server that trusts this test's certificate."""
+    more = ("--ca-file", str(CERTIFICATES / "authority.pem"), "--callback-gather-seconds", "0.05")
+    with RunningServer(tmp_path_factory.mktemp("server"), *more, database=database) as running:
+        yield running
 
 
 def test_a_real_sender_s_challenge_is_answered_and_its_callback_told(
-    running: Engine, tmp_path: Path
+    server: RunningServer, tmp_path: Path
 ) -> None:
     pem = str(CERTIFICATES / "endpoint.pem")
-    with running.account().client() as client:
+    with server.client(server.make_key()) as client:
         publish(client, 1, {"3": "open"})
         webhook = client.create_sheet_webhook("Deals", 7, "https://127.0.0.1:1/hook")
         secret = ("--secret", str(webhook.shared_secret))
@@ -172,11 +172,13 @@ async def test_what_is_passed_on_and_recorded_is_what_came_and_is_replayed_so(
     assert [one.target for one in passed] == ["/hook?a=b"] * 3
 
 
-def test_without_an_endpoint_events_are_told_as_they_come(running: Engine, tmp_path: Path) -> None:
-    account, child = running.account(), Child("follower", tmp_path, SystemClock())
-    with account.client() as client:
+def test_without_an_endpoint_events_are_told_as_they_come(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    key, child = server.make_key(account="pulled"), Child("follower", tmp_path, SystemClock())
+    with server.client(key) as client:
         webhook = client.create_webhook("crm", ["RECORD_CREATED", "RECORD_UPDATED"])
-        pull = ["listen", "--pull", webhook.webhook_id, "--url", account.url, "--key", account.key]
+        pull = ["listen", "--pull", webhook.webhook_id, "--url", server.url, "--key", key]
         publish(client, 1, {"stage": "open"})
         child.start("tidings", pull)
         child.wait_until_ready(lambda: "RECORD_CREATED  7 17" in child.output())
@@ -187,7 +189,7 @@ def test_without_an_endpoint_events_are_told_as_they_come(running: Engine, tmp_p
     assert "\x1b" not in said
     assert said.count("RECORD_") == 2
     token = said.rpartition("--page-token ")[2].strip()
-    with account.client() as client:
+    with server.client(key) as client:
         assert client.list_events(webhook.webhook_id, page_token=token).events == ()
 
 

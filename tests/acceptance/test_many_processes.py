@@ -18,12 +18,15 @@ from tests.acceptance.reconciling import CLOCK, Platform, eventually, told_up_to
 from tests.acceptance.role_processes import LISTENING, RoleProcess
 from tests.simulation.dice import Dice
 from tidings.client import Client
-from tidings.demo.processes import run_tidings
+from tidings.domain.key import Role
 from tidings.domain.server_role import ServerRole
-from tidings.storage.migrate import migrate
 from tidings.testing.endpoint import Answer, ScriptedEndpoint
+from tidings.testing.keys import make_key
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.only_on("postgresql", "a SQLite file is served by one process"),
+]
 
 API, DISPATCHER, SWEEPER = ServerRole.API, ServerRole.DISPATCHER, ServerRole.SWEEPER
 SEED = 5
@@ -35,14 +38,6 @@ TAKEN_OVER_SECONDS = 15.0
 """From a dispatcher's death until its buckets go on with another one."""
 SHARED_SECONDS = 20.0
 """From a dispatcher's start until it has its share, where others have to drain theirs first."""
-
-
-def make_key(database: str, folder: Path) -> str:
-    return run_tidings(
-        *("keys", "create", "--account", "acme", "--name", "key", "--role", "admin"),
-        *("--database", database),
-        folder=folder,
-    )
 
 
 def shares(database: str) -> dict[str, int]:
@@ -72,16 +67,15 @@ class Killer:
 
 
 async def test_whichever_process_is_killed_what_is_published_is_listed_and_notified(
-    postgres_url: str, tmp_path: Path
+    own_database: str, tmp_path: Path
 ) -> None:
     """2 API processes, 3 dispatchers and a sweeper; 200 webhooks."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2 * len(SOLUTIONS)))
-    await migrate(postgres_url)
-    key = make_key(postgres_url, tmp_path)
+    key = make_key(own_database, account="acme", name="key", role=Role.ADMIN)
     with contextlib.ExitStack() as stack:
         processes = {
             role: [
-                stack.enter_context(RoleProcess(postgres_url, tmp_path, f"{role}-{number}", role))
+                stack.enter_context(RoleProcess(own_database, tmp_path, f"{role}-{number}", role))
                 for number in range(count)
             ]
             for role, count in ((SWEEPER, 1), (API, 2), (DISPATCHER, 3))
@@ -133,16 +127,15 @@ async def test_whichever_process_is_killed_what_is_published_is_listed_and_notif
 
 
 async def test_a_paused_dispatcher_that_lost_its_buckets_settles_and_disables_nothing(
-    postgres_url: str, tmp_path: Path
+    own_database: str, tmp_path: Path
 ) -> None:
     """410 disables at once. It comes to the one that was paused, when another has its buckets."""
-    await migrate(postgres_url)
-    key = make_key(postgres_url, tmp_path)
+    key = make_key(own_database, account="acme", name="key", role=Role.ADMIN)
     gone = asyncio.Event()
-    other = RoleProcess(postgres_url, tmp_path, "next", DISPATCHER)
+    other = RoleProcess(own_database, tmp_path, "next", DISPATCHER)
     with (
-        RoleProcess(postgres_url, tmp_path, "api", API, SWEEPER) as api,
-        RoleProcess(postgres_url, tmp_path, "paused", DISPATCHER) as paused,
+        RoleProcess(own_database, tmp_path, "api", API, SWEEPER) as api,
+        RoleProcess(own_database, tmp_path, "paused", DISPATCHER) as paused,
         contextlib.closing(other),
     ):
         for process in (api, paused):
@@ -166,18 +159,17 @@ async def test_a_paused_dispatcher_that_lost_its_buckets_settles_and_disables_no
                 assert len(await endpoint.received(3)) == 3
                 found = client.get_webhook(made.webhook_id)
                 assert "enabled" in found.notification_status
-        with psycopg.connect(postgres_url) as connection:
+        with psycopg.connect(own_database) as connection:
             assert connection.execute("SELECT count(*) FROM debt").fetchone() == (0,)
 
 
 async def test_workers_share_a_port_and_one_that_dies_is_started_again(
-    postgres_url: str, tmp_path: Path
+    own_database: str, tmp_path: Path
 ) -> None:
-    await migrate(postgres_url)
-    key = make_key(postgres_url, tmp_path)
-    with RoleProcess(postgres_url, tmp_path, "together", *ServerRole, workers=2) as server:
+    key = make_key(own_database, account="acme", name="key", role=Role.ADMIN)
+    with RoleProcess(own_database, tmp_path, "together", *ServerRole, workers=2) as server:
         await asyncio.to_thread(server.wait_until_ready)
-        assert await eventually(lambda: sorted(shares(postgres_url).values()) == [128, 128], 20)
+        assert await eventually(lambda: sorted(shares(own_database).values()) == [128, 128], 20)
         async with ScriptedEndpoint() as endpoint:
             with server.client(key, patience_seconds=5) as client:
                 client.create_webhook("crm", ["RECORD_CREATED"], url=endpoint.url())
@@ -189,5 +181,5 @@ async def test_workers_share_a_port_and_one_that_dies_is_started_again(
             assert await eventually(lambda: server.log().count(LISTENING) == 3, 20)
             assert str(victim) not in children.read_text().split()
         assert await asyncio.to_thread(server.stop) == 0
-    assert all(f"-{victim}-" in holder for holder in shares(postgres_url)), "not given back"
+    assert all(f"-{victim}-" in holder for holder in shares(own_database)), "not given back"
     assert "Traceback" not in server.log()

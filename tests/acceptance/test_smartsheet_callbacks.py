@@ -74,8 +74,8 @@ def _told(event: dict[str, Any]) -> Told:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    with RunningServer(tmp_path, *GATHERED) as running:
+def server(own_database: str, tmp_path: Path) -> Iterator[RunningServer]:
+    with RunningServer(tmp_path, *GATHERED, database=own_database) as running:
         yield running
 
 

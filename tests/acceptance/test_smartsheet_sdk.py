@@ -64,9 +64,9 @@ class _Quiet(WSGIRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    a_minute = ("--sheet-requests-per-minute", "100")
-    with RunningServer(tmp_path_factory.mktemp("sheets"), *a_minute) as running:
+def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    a_minute, folder = ("--sheet-requests-per-minute", "100"), tmp_path_factory.mktemp("sheets")
+    with RunningServer(folder, *a_minute, database=database) as running:
         yield running
 
 

@@ -1,4 +1,7 @@
-"""The engine that consumers get for their tests: a real one, which they may kill."""
+"""The engine that consumers get for their tests: a real one, which they may kill.
+
+Its database is a SQLite file, whatever they have in production: the wire is the same.
+"""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from tidings.listener.record import RecordFile, recorded
 
 KEY = {"TIDINGS_KEY": "tdg_x"}
 DAMAGED = b"not a database, and long enough to be read as one " * 99
+TORN = b"SQLite format 3\0" + b"\xff" * 8_000
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -120,15 +121,20 @@ def test_a_wrong_key_is_never_repeated_in_an_error(run: Run) -> None:
     assert "tdg_secret" not in sentence
 
 
-@pytest.mark.parametrize("arguments", [["keys", "list"], ["migrate"], ["serve", "--port", "0"]])
+@pytest.mark.parametrize("content", [DAMAGED, TORN], ids=["foreign", "torn"])
+@pytest.mark.parametrize(
+    "arguments", [["keys", "list"], ["migrate"], ["serve", "--port", "0"], ["doctor"]]
+)
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(
-    run: Run, tmp_path: Path, arguments: list[str]
+    run: Run, tmp_path: Path, arguments: list[str], content: bytes
 ) -> None:
-    (tmp_path / "tidings.db").write_bytes(DAMAGED)
-    code, output, sentence = run(*arguments)
-    assert (code, output) == (1, "")
-    assert "not a database" in sentence
-    assert (tmp_path / "tidings.db").read_bytes() == DAMAGED
+    (tmp_path / "tidings.db").write_bytes(content)
+    code, *said = run(*arguments)
+    # What is wrong is what the doctor is asked for, and what hinders the others.
+    told, untold = said if arguments == ["doctor"] else reversed(said)
+    assert (code, untold) == (1, "")
+    assert "not a database" in told
+    assert (tmp_path / "tidings.db").read_bytes() == content
 
 
 @pytest.mark.parametrize("name", ["missing.ndjson", "cut.gz", "."])
@@ -149,13 +155,21 @@ def test_a_server_that_is_away_is_told_once_patience_is_over(run: Run) -> None:
     assert "No server answers at http://127.0.0.1:9" in sentence
 
 
-def test_a_port_that_is_taken_is_refused(run: Run) -> None:
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["listen", "--any-port", "--no-secret"], "can't be listened on"),
+        (["serve"], "Choose another with --port"),
+    ],
+    ids=["listen", "serve"],
+)
+def test_a_port_that_is_taken_is_refused(run: Run, command: list[str], words: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        port = str(taken.getsockname()[1])
-        code, _, sentence = run("listen", "--any-port", "--port", port, "--no-secret")
+        taken.listen()
+        code, _, sentence = run(*command, "--port", str(taken.getsockname()[1]))
     assert code == 1
-    assert "can't be listened on" in sentence
+    assert words in sentence
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,9 @@ of a test and started again, and no event loop or signal of the test's is in its
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,16 +22,8 @@ import msgspec
 from tidings.client import AsyncClient, Client, Patience
 from tidings.clock import SystemClock
 from tidings.demo.processes import ServerProcess
-from tidings.domain.key import (
-    KEY_BYTES,
-    KEY_ID_BYTES,
-    ApiKey,
-    Role,
-    hash_key,
-    new_key_id,
-    new_key_text,
-)
-from tidings.storage.open import open_storage
+from tidings.domain.key import Role
+from tidings.testing.keys import make_key
 
 _FOR_TESTS = (
     *("--requests-per-second", "1000"),
@@ -56,11 +46,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     def client(self, *, patience: Patience | None = None) -> Client:
         """Return a blocking client. Use it in a `with`, or close it."""
-        return Client(self.url, self.key, pause=SystemClock().pause, patience=_patience(patience))
+        return Client(self.url, self.key, patience=_patience(patience))
 
     def async_client(self, *, patience: Patience | None = None) -> AsyncClient:
         """Return an asynchronous client. Use it in an `async with`, or close it."""
-        return AsyncClient(self.url, self.key, pause=asyncio.sleep, patience=_patience(patience))
+        return AsyncClient(self.url, self.key, patience=_patience(patience))
 
 
 class Engine:
@@ -108,20 +98,8 @@ class Engine:
         """
         number = next(self._numbers)
         account = name or f"account-{number}"
-        clock = SystemClock()
-        text = new_key_text(clock.entropy(KEY_BYTES))
-        key = ApiKey(
-            key_id=new_key_id(clock.entropy(KEY_ID_BYTES)),
-            account=account,
-            name=f"key {number}",
-            role=role,
-            key_hash=hash_key(text),
-            created_at=clock.now(),
-        )
-        # In a thread: the caller may be in an event loop, in which no other can be run.
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            thread.submit(asyncio.run, _keep(self.database, key)).result()
-        return Account(name=account, url=self.url, key=text)
+        key = make_key(self.database, account=account, name=f"key {number}", role=role)
+        return Account(name=account, url=self.url, key=key)
 
 
 @contextmanager
@@ -140,14 +118,6 @@ def engine(*arguments: str) -> Iterator[Engine]:
         finally:
             # Nothing is lost by it, and no test waits for an endpoint that hangs.
             running.kill()
-
-
-async def _keep(database: str, key: ApiKey) -> None:
-    storage = await open_storage(database, SystemClock(), serve=False)
-    try:
-        await storage.keys.create(key)
-    finally:
-        await storage.close()
 
 
 def _patience(given: Patience | None) -> Patience:
