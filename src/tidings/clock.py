@@ -11,6 +11,9 @@ from datetime import datetime
 
 from tidings.domain.instants import from_milliseconds
 
+_BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux's clock that runs on while the machine sleeps, as its monotonic one doesn't."""
+
 
 class SystemClock:
     """The machine's clock and the kernel's entropy, as the Clock port."""
@@ -20,8 +23,12 @@ class SystemClock:
         return from_milliseconds(time.time_ns() // 1_000_000)
 
     def monotonic(self) -> float:
-        """Return seconds that never go back, from an arbitrary start."""
-        return time.monotonic()
+        """Return seconds that never go back, from an arbitrary start.
+
+        Those in which the machine slept count: leases ended meanwhile, and a time of day that is
+        two hours on is not one that jumped.
+        """
+        return time.monotonic() if _BOOTTIME is None else time.clock_gettime(_BOOTTIME)
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`."""
