@@ -109,6 +109,11 @@ class Dispatcher:
         return self.subscriptions.get(subscription.webhook_id) is subscription
 
     @property
+    def staying(self) -> Collection[int]:
+        """The buckets that are loaded, and aren't being given up."""
+        return self.tail.positions.keys() - self._schedule.leaving
+
+    @property
     def sending(self) -> int:
         """How many attempts are in flight."""
         return self._schedule.sending
@@ -123,10 +128,11 @@ class Dispatcher:
     def note_read(self, note: ReadNote) -> bool:
         """Take note of a page: what it left behind is followed by another ping (mechanics D1).
 
-        Return whether its webhook is held here.
+        Return whether its webhook is held here, and stays: nothing is followed up for a bucket that
+        goes to another dispatcher.
         """
         subscription = self.subscriptions.get(note.webhook_id)
-        if subscription is None:
+        if subscription is None or subscription.bucket in self._schedule.leaving:
             return False
         now = self._clock.monotonic()
         if owing.note_read(subscription, note, now, self._clock.now()):
