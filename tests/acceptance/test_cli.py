@@ -109,7 +109,9 @@ def test_a_webhook_is_made_listed_shown_changed_and_deleted(
     shown = parsed(server.run("webhooks", "show", webhook_id, "--json", key=key))
     assert listed == shown
     assert "signing_secret" not in shown
-    assert b"deals: stage" in done(server.run("webhooks", "show", webhook_id, key=key))
+    told = done(server.run("webhooks", "show", webhook_id, key=key))
+    assert b"deals: stage" in told
+    assert shown["system_status"]["enabled"]["expires_at"].encode() in told
     off = parsed(server.run("webhooks", "update", webhook_id, "--disable", key=key))
     assert off["notification_status"] == {"disabled": {}}
     wide = parsed(

@@ -70,11 +70,11 @@ def publish(
 
 
 def _summary(receipt: LinesReceipt) -> str:
-    text = f"{receipt.lines} lines: {receipt.accepted} changes appended"
+    text = f"Lines: {receipt.lines}; changes appended: {receipt.accepted}"
     if receipt.suppressed:
-        text += f", {receipt.suppressed} suppressed (they changed nothing)"
+        text += f"; suppressed, since they changed nothing: {receipt.suppressed}"
     if receipt.last_position is not None:
-        text += f", positions {receipt.first_position} to {receipt.last_position}"
+        text += f"; positions: {receipt.first_position} to {receipt.last_position}"
     return text + "."
 
 

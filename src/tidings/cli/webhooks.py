@@ -126,6 +126,8 @@ def show(settings: Settings, webhook_id: WebhookId, json: Json = False) -> None:
             ("covers", _covers(webhook)),
             ("kinds", ", ".join(str(kind) for kind in webhook.kinds)),
             ("pings", _pings(webhook)),
+            *_failure(webhook),
+            *_expiry(webhook),
             *_stamps(webhook),
         ],
     )
@@ -277,6 +279,22 @@ def _pings(webhook: Webhook) -> str:
         return str(status["enabled"].get("url"))
     reason = status.get("disabled", {}).get("reason")
     return f"off ({reason})" if reason else "off"
+
+
+def _failure(webhook: Webhook) -> list[tuple[str, str]]:
+    disabled = webhook.notification_status.get("disabled", {})
+    if "last_error" not in disabled:
+        return []
+    return [("failed", f"{disabled.get('disabled_at')}: {disabled['last_error']}")]
+
+
+def _expiry(webhook: Webhook) -> list[tuple[str, str]]:
+    status = webhook.system_status
+    if "expires_at" in (enabled := status.get("enabled", {})):
+        return [("expires", f"{enabled['expires_at']}, unless its events are listed")]
+    if "deletes_at" in (disabled := status.get("disabled", {})):
+        return [("expired", f"deleted {disabled['deletes_at']}, unless its events are listed")]
+    return []
 
 
 def _stamps(webhook: Webhook) -> list[tuple[str, str]]:
