@@ -16,6 +16,7 @@ import pytest
 
 from tidings.client import AsyncClient, Change, Client, Patience
 from tidings.client.failures import error_of, rest_after, retry_after
+from tidings.clock import SystemClock
 from tidings.errors import (
     AlreadyExists,
     Conflict,
@@ -33,7 +34,7 @@ from tidings.errors import (
     Unavailable,
 )
 
-Answer = httpx.Response | Exception
+Answer = httpx.Response | Exception | Callable[[], Exception]
 
 
 class Awaited:
@@ -67,15 +68,16 @@ class Server:
         self.pauses: list[float] = []
         self._answers = iter(answers)
 
-    def client(self, *, patience: Patience | None = None) -> Client:
+    def client(self, *, patience: Patience | None = None, pauses: bool = True) -> Client:
         """Return a client of this server; its pauses take no time and are kept."""
         patience = patience or Patience(total_seconds=100, first_seconds=1, longest_seconds=4)
         transport = httpx.MockTransport(self._answer)
         where = ("http://server.test", "tdg_key")
         if self.blocking:
-            pause = self.pauses.append
+            pause = self.pauses.append if pauses else None
             return Client(*where, pause=pause, patience=patience, transport=transport)
-        client = AsyncClient(*where, pause=self._pause, patience=patience, transport=transport)
+        sleep = self._pause if pauses else None
+        client = AsyncClient(*where, pause=sleep, patience=patience, transport=transport)
         return cast("Client", Awaited(client))
 
     async def _pause(self, seconds: float) -> None:
@@ -85,9 +87,19 @@ class Server:
         self.requests.append(request)
         self.bodies.append(request.read())
         answer = next(self._answers)
+        if callable(answer):
+            answer = answer()
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the time, which stands still unless a test moves it."""
+    time = [0.0]
+    monkeypatch.setattr(SystemClock, "monotonic", lambda _: time[0])
+    return time
 
 
 @pytest.fixture(params=["blocking", "asynchronous"], autouse=True)
@@ -123,6 +135,21 @@ def test_it_waits_as_long_as_it_is_told() -> None:
     server = Server(answer, httpx.Response(200, json={"webhooks": []}))
     server.client().list_webhooks()
     assert server.pauses == [30]
+
+
+def test_a_client_that_is_given_no_pause_waits_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(busy(429), httpx.Response(200, json={"webhooks": []}))
+
+    def pause(_: SystemClock, seconds: float) -> None:
+        server.pauses.append(seconds)
+
+    async def sleep(_: SystemClock, seconds: float) -> None:
+        server.pauses.append(seconds)
+
+    monkeypatch.setattr(SystemClock, "pause", pause)
+    monkeypatch.setattr(SystemClock, "sleep", sleep)
+    server.client(pauses=False).list_webhooks()
+    assert server.pauses == [1]
 
 
 def test_a_wait_that_patience_does_not_cover_is_not_begun() -> None:
@@ -257,10 +284,26 @@ def test_whatever_an_answer_holds_it_becomes_an_error_of_ours(status: int, body:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("5", 5), ("0", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 1), ("-5", 1), ("9" * 9, 3600), ("", 1)],
+    [
+        ("5", 5),
+        ("0", 0),
+        ("-5", 1),
+        ("9" * 9, 3600),
+        ("", 1),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", 30),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", 0),
+        ("Sat, 21 Oct 2126 07:28:00 GMT", 3600),
+        ("Wed, 32 Oct 2026 07:28:00 GMT", 1),
+        ("Wed, 21 Oct 2026 07:28:00 -0000", 1),
+    ],
 )
 def test_no_answer_makes_a_client_wait_for_ever(header: str, seconds: float) -> None:
-    assert retry_after({"Retry-After": header}) == seconds
+    dated = {"Retry-After": header, "date": "Wed, 21 Oct 2026 07:28:00 GMT"}
+    assert retry_after(dated) == seconds
+
+
+def test_a_date_to_wait_for_says_nothing_without_the_server_s_own() -> None:
+    assert retry_after({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}) == 1
 
 
 def test_an_answer_that_is_no_tidings_server_s_is_told_as_that() -> None:
@@ -282,6 +325,61 @@ def test_it_rests_where_an_answer_says_that_it_was_the_last_for_now() -> None:
     assert server.pauses == [1.0], "once, before the third"
 
 
+def test_a_rest_that_has_passed_is_not_taken_again(now: list[float]) -> None:
+    server = Server(quota("0", "7"), quota("0", "7"), quota("6", "7"))
+    client = server.client()
+    client.list_webhooks()
+    now[0] += 5
+    client.list_webhooks()
+    now[0] += 8
+    client.list_webhooks()
+    assert server.pauses == [2.0]
+
+
+def test_a_server_that_never_answers_is_not_tried_for_longer_than_patience(
+    now: list[float],
+) -> None:
+    def hang() -> Exception:
+        now[0] += 75
+        return httpx.ReadTimeout("timed out")
+
+    server = Server(hang, hang, hang)
+    with pytest.raises(Unavailable):
+        server.client().list_webhooks()
+    assert len(server.requests) == 2
+
+
+def test_a_stream_that_took_long_is_sent_again_all_the_same(now: list[float]) -> None:
+    def lose() -> Exception:
+        now[0] += 1_000
+        return LOST
+
+    server = Server(lose, httpx.Response(200, json={"lines": 1}))
+    receipt = server.client().publish_lines("s", lambda: [b"{}\n"], idempotency_key="k")
+    assert receipt.lines == 1
+
+
+def test_an_answer_that_drips_is_given_up(now: list[float]) -> None:
+    sent = 0
+
+    class Dripping(httpx.SyncByteStream, httpx.AsyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            nonlocal sent
+            while True:
+                sent += 1
+                now[0] += 50
+                yield b" "
+
+        async def __aiter__(self) -> Any:
+            for piece in self:
+                yield piece
+
+    server = Server(httpx.Response(200, stream=Dripping()))
+    with pytest.raises(Unavailable, match="took over"):
+        server.client().list_webhooks()
+    assert sent == 3
+
+
 def test_a_refusal_that_was_waited_for_is_not_rested_for_again() -> None:
     refused = quota("0", "30", 429)
     refused.headers["Retry-After"] = "30"
@@ -294,7 +392,7 @@ def test_a_refusal_that_was_waited_for_is_not_rested_for_again() -> None:
 
 @pytest.mark.parametrize(
     ("remaining", "reset", "rest"),
-    [("0", "2", 2.0), ("1", "2", 0.0), ("", "2", 0.0), ("0", "soon", 1.0), ("0", "9" * 9, 3600.0)],
+    [("0", "2", 2.0), ("1", "2", 0.0), ("", "2", 0.0), ("0", "soon", 1.0), ("0", "9" * 9, 60.0)],
 )
 def test_no_answer_makes_it_rest_for_ever(remaining: str, reset: str, rest: float) -> None:
     assert rest_after({"RateLimit-Remaining": remaining, "ratelimit-reset": reset}) == rest
@@ -491,7 +589,7 @@ def test_a_url_or_key_that_can_not_be_one_is_refused_at_once(
     url: str, key: str, argument: str
 ) -> None:
     with pytest.raises(InvalidArgument) as raised:
-        Client(url, key, pause=lambda _: None)
+        Client(url, key)
     assert raised.value.argument == argument
 
 

@@ -15,6 +15,7 @@ from tidings.client.methods import as_method
 from tidings.client.patience import Patience, Rests, conversation
 from tidings.client.request import Request
 from tidings.client.transport import AsyncTransport, Server
+from tidings.clock import SystemClock
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,10 +36,9 @@ def _awaited(
 class AsyncClient:
     """A server's API with one key, asynchronous. Use it in an `async with`, or close it.
 
-    `pause` is awaited with the seconds to wait before a request is repeated: `asyncio.sleep`, or
-    a test's own. Lost connections and answers of 429 and 503 are repeated where that is safe, as
-    long as `patience` allows. Raises the errors of `tidings.errors`; InvalidArgument for a URL or
-    a key that can't be one.
+    Lost connections and answers of 429 and 503 are repeated where that is safe, as long as
+    `patience` allows; `pause` waits in between, where a test is to do that. Raises the errors of
+    `tidings.errors`; InvalidArgument for a URL or a key that can't be one.
     """
 
     def __init__(
@@ -46,13 +46,14 @@ class AsyncClient:
         url: str,
         key: str,
         *,
-        pause: Callable[[float], Awaitable[object]],
+        pause: Callable[[float], Awaitable[object]] | None = None,
         patience: Patience | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._transport = AsyncTransport(Server(url, key), pause, transport)
+        clock = SystemClock()
+        self._transport = AsyncTransport(Server(url, key), clock, pause or clock.sleep, transport)
         self._patience = patience or Patience()
-        self._rests = Rests()
+        self._rests = Rests(clock.monotonic)
 
     async def __aenter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ from tidings.client.methods import as_method
 from tidings.client.patience import Patience, Rests, conversation
 from tidings.client.request import Request
 from tidings.client.transport import Server, Transport
+from tidings.clock import SystemClock
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,10 +34,9 @@ def _blocking(call: Callable[P, Request[T]]) -> Callable[Concatenate[Client, P],
 class Client:
     """A server's API with one key, synchronous. Use it in a `with`, or close it.
 
-    `pause` is called with the seconds to wait before a request is repeated: `time.sleep`, or a
-    test's own. Lost connections and answers of 429 and 503 are repeated where that is safe, as
-    long as `patience` allows. Raises the errors of `tidings.errors`; InvalidArgument for a URL or
-    a key that can't be one.
+    Lost connections and answers of 429 and 503 are repeated where that is safe, as long as
+    `patience` allows; `pause` waits in between, where a test is to do that. Raises the errors of
+    `tidings.errors`; InvalidArgument for a URL or a key that can't be one.
     """
 
     def __init__(
@@ -44,13 +44,14 @@ class Client:
         url: str,
         key: str,
         *,
-        pause: Callable[[float], None],
+        pause: Callable[[float], None] | None = None,
         patience: Patience | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._transport = Transport(Server(url, key), pause, transport)
+        clock = SystemClock()
+        self._transport = Transport(Server(url, key), clock, pause or clock.pause, transport)
         self._patience = patience or Patience()
-        self._rests = Rests()
+        self._rests = Rests(clock.monotonic)
 
     def __enter__(self) -> Self:
         return self

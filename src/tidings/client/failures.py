@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -31,6 +32,8 @@ RETRY_AFTER_SECONDS = 1.0
 """Where a server says to wait, but not how long."""
 RETRY_AFTER_LIMIT_SECONDS = 3_600.0
 """A longer wait is cut to this: no answer may make a client sleep for ever."""
+REST_LIMIT_SECONDS = 60.0
+"""A longer rest is cut to this: no limit counts over more than a minute (contract 2.7)."""
 _SHOWN_CHARACTERS = 500
 
 _BY_CODE: Mapping[str, type[TidingsError]] = {
@@ -127,22 +130,32 @@ def _kind_of(status: int, refusal: _Refusal) -> type[TidingsError]:
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """Return the seconds that `Retry-After` asks for, bounded; a date counts as a second."""
-    return _seconds(headers, "retry-after")
+    """Return the seconds that `Retry-After` asks for, bounded; a date, by the answer's own."""
+    told = _number(_field(headers, "retry-after"))
+    if told is None:
+        told = _until(_field(headers, "retry-after"), _field(headers, "date"))
+    return min(told, RETRY_AFTER_LIMIT_SECONDS)
 
 
 def rest_after(headers: Mapping[str, str]) -> float:
     """Return how long to wait before the next request; 0 unless this was the last for now."""
     if _field(headers, "ratelimit-remaining") != "0":
         return 0.0
-    return _seconds(headers, "ratelimit-reset")
+    told = _number(_field(headers, "ratelimit-reset"))
+    return min(RETRY_AFTER_SECONDS if told is None else told, REST_LIMIT_SECONDS)
 
 
-def _seconds(headers: Mapping[str, str], name: str) -> float:
-    found = _field(headers, name)
-    if not (found.isascii() and found.isdigit() and len(found) <= 9):
+def _number(found: str) -> float | None:
+    return float(found) if found.isascii() and found.isdigit() and len(found) <= 9 else None
+
+
+def _until(date: str, now: str) -> float:
+    """Return the seconds from one HTTP date to another, both of the same server's clock."""
+    try:
+        wait = parsedate_to_datetime(date) - parsedate_to_datetime(now)
+    except (TypeError, ValueError):
         return RETRY_AFTER_SECONDS
-    return min(float(found), RETRY_AFTER_LIMIT_SECONDS)
+    return max(0.0, wait.total_seconds())
 
 
 def _field(headers: Mapping[str, str], name: str) -> str:

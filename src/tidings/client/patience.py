@@ -5,7 +5,7 @@ Both clients play the same conversation: the one in a thread, the other in an ev
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
@@ -23,7 +23,8 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """How long to go on trying when the server is away, or says to wait."""
 
     total_seconds: float = 120.0
-    """All waits of one request together; one that would go beyond it isn't begun."""
+    """All tries and waits of one request together: no try begins after it. Of a stream, which may
+    take any time, the waits alone."""
     first_seconds: float = 0.1
     longest_seconds: float = 5.0
 
@@ -55,17 +56,19 @@ Conversation = Generator[Send | Pause, Answer | Lost | None, T]
 class Rests:
     """How long this key has to rest before its next request, by the last answer of each service."""
 
-    def __init__(self) -> None:
-        self._seconds: dict[str, float] = {}
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._ends_at: dict[str, float] = {}
 
     def note(self, service: str, answer: Answer) -> None:
         """Remember what an answer says: of the limits of its own service alone."""
         if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
-            self._seconds[service] = rest_after(answer.headers)
+            self._ends_at[service] = self._monotonic() + rest_after(answer.headers)
 
     def take(self, service: str) -> float:
-        """Return the seconds to rest now; they are said once."""
-        return self._seconds.pop(service, 0.0)
+        """Return the seconds that are left to rest; they are said once."""
+        ends_at = self._ends_at.pop(service, None)
+        return 0.0 if ends_at is None else max(0.0, ends_at - self._monotonic())
 
 
 def conversation(request: Request[T], patience: Patience, rests: Rests) -> Conversation[T]:
@@ -80,7 +83,7 @@ def conversation(request: Request[T], patience: Patience, rests: Rests) -> Conve
     """
     if rest := rests.take(request.service):
         yield Pause(rest)
-    attempt, waited = 0, 0.0
+    attempt, spent = 0, 0.0
     while True:
         outcome = yield Send()
         assert outcome is not None
@@ -92,12 +95,13 @@ def conversation(request: Request[T], patience: Patience, rests: Rests) -> Conve
         if not again:
             raise failure
         attempt += 1
+        spent += outcome.seconds if isinstance(request.body, bytes) else 0.0
         told = getattr(failure, "retry_after_seconds", 0.0)
         wait = patience.wait_before(attempt, told)
-        if waited + wait > patience.total_seconds:
+        if spent + wait > patience.total_seconds:
             raise failure
         yield Pause(wait)
-        waited += wait
+        spent += wait
 
 
 def _failure_of(outcome: Answer | Lost, request: Request[T]) -> tuple[Exception, bool]:

@@ -26,6 +26,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    seconds: float = 0.0
+    """How long it took to come."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Lost:
 
     sent: bool
     message: str
+    seconds: float = 0.0
+    """After which it was given up."""
 
 
 @dataclass(frozen=True)

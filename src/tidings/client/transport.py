@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, closing
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 
 from tidings.client.patience import Conversation, Pause
 from tidings.client.request import Answer, Lost, Request, checked_header
-from tidings.domain.limits import ANSWER_BYTES
+from tidings.domain.limits import ANSWER_BYTES, ANSWER_SECONDS
 from tidings.errors import InvalidArgument, ServerFault
 
 T = TypeVar("T")
@@ -20,6 +20,13 @@ TIMEOUT = httpx.Timeout(75.0, connect=10.0)
 """Seconds for each read or write: longer than the longest `wait_seconds` (30 s) and a busy log."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _OWN_FAULTS = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
+
+
+class Clock(Protocol):
+    """Says how long something takes."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
 
 
 class Server:
@@ -54,27 +61,36 @@ class Server:
             "params": request.params,
         }
 
-    def lost(self, error: httpx.RequestError) -> Lost:
+    def lost(self, error: httpx.RequestError, seconds: float) -> Lost:
         """Return what it means that a request failed. Raises ServerFault, InvalidArgument."""
         reason = str(error) or type(error).__name__
         if isinstance(error, _NOT_SENT):
-            return Lost(sent=False, message=f"No server answers at {self.url} ({reason}).")
+            said = f"No server answers at {self.url} ({reason})."
+            return Lost(sent=False, message=said, seconds=seconds)
         if isinstance(error, _OWN_FAULTS):
             raise InvalidArgument("request", f"It can't be sent: {reason}.") from None
         if isinstance(error, httpx.DecodingError):
             raise ServerFault(f"The server's answer can't be unpacked ({reason}).") from None
-        return Lost(sent=True, message=f"The connection to {self.url} was lost ({reason}).")
+        said = f"The connection to {self.url} was lost ({reason})."
+        return Lost(sent=True, message=said, seconds=seconds)
 
 
 class _Body:
     """An answer's bytes as they come, within bounds."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._pieces: list[bytes] = []
         self._size = 0
+        self._clock = clock
+        self._ends_at = clock.monotonic() + ANSWER_SECONDS
 
     def take(self, piece: bytes) -> None:
-        """Take the next bytes. Raises ServerFault where there are too many."""
+        """Take the next bytes.
+
+        Raises ServerFault where there are too many, ReadTimeout where they come for too long.
+        """
+        if self._clock.monotonic() > self._ends_at:
+            raise httpx.ReadTimeout(f"the answer took over {ANSWER_SECONDS:g} s")
         self._size += len(piece)
         if self._size > ANSWER_BYTES:
             raise ServerFault("The server's answer is larger than any of this API's.")
@@ -90,9 +106,14 @@ class Transport:
     """Requests from a thread; `pause` waits."""
 
     def __init__(
-        self, server: Server, pause: Callable[[float], None], inner: httpx.BaseTransport | None
+        self,
+        server: Server,
+        clock: Clock,
+        pause: Callable[[float], None],
+        inner: httpx.BaseTransport | None,
     ) -> None:
         self._server = server
+        self._clock = clock
         self._pause = pause
         self._http = httpx.Client(transport=inner, **server.settings())
 
@@ -120,15 +141,17 @@ class Transport:
         if isinstance(content, AsyncIterable):
             raise TypeError("a blocking client can't send pieces that are made asynchronously")
         made = self._http.build_request(content=content, **self._server.parts(request))
-        body = _Body()
+        began = self._clock.monotonic()
         try:
             response = self._http.send(made, stream=True)
+            body = _Body(self._clock)
             with closing(response):
                 for piece in response.iter_bytes():
                     body.take(piece)
         except httpx.RequestError as error:
-            return self._server.lost(error)
-        return Answer(response.status_code, response.headers, body.whole)
+            return self._server.lost(error, self._clock.monotonic() - began)
+        seconds = self._clock.monotonic() - began
+        return Answer(response.status_code, response.headers, body.whole, seconds)
 
 
 class AsyncTransport:
@@ -137,10 +160,12 @@ class AsyncTransport:
     def __init__(
         self,
         server: Server,
+        clock: Clock,
         pause: Callable[[float], Awaitable[object]],
         inner: httpx.AsyncBaseTransport | None,
     ) -> None:
         self._server = server
+        self._clock = clock
         self._pause = pause
         self._http = httpx.AsyncClient(transport=inner, **server.settings())
 
@@ -166,15 +191,17 @@ class AsyncTransport:
     async def _send(self, request: Request[T]) -> Answer | Lost:
         content = request.body if isinstance(request.body, bytes) else _asynchronous(request.body())
         made = self._http.build_request(content=content, **self._server.parts(request))
-        body = _Body()
+        began = self._clock.monotonic()
         try:
             response = await self._http.send(made, stream=True)
+            body = _Body(self._clock)
             async with aclosing(response):
                 async for piece in response.aiter_bytes():
                     body.take(piece)
         except httpx.RequestError as error:
-            return self._server.lost(error)
-        return Answer(response.status_code, response.headers, body.whole)
+            return self._server.lost(error, self._clock.monotonic() - began)
+        seconds = self._clock.monotonic() - began
+        return Answer(response.status_code, response.headers, body.whole, seconds)
 
 
 async def _asynchronous(pieces: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncIterator[bytes]:

@@ -377,6 +377,8 @@ sweep, which then comes at once, goes on."""
 
 ANSWER_BYTES = 64 * MEBIBYTE
 """An answer, unpacked, that a client reads: twice the largest page that a server makes."""
+ANSWER_SECONDS = 120.0
+"""For such an answer to come whole, once it has begun: a line of 5 Mbit/s brings the largest."""
 
 # --- following (contract 1.5, 1.7) --------------------------------------------------------------
 
