@@ -33,6 +33,9 @@ async def test_without_a_key_or_with_a_wrong_one_nobody_is_answered(service: She
     ):
         assert await service.refused(method, path, body, key="") == (401, 1001)
         assert await service.refused(method, path, body, key="tdg_nobody") == (401, 1002)
+    for nothing in ("", " ", "Bearer", "bearer ", "Token"):
+        empty = {"Authorization": nothing}
+        assert await service.refused("GET", key="", headers=empty) == (401, 1001), nothing
     basic = {"Authorization": "Basic dGVzdA=="}
     assert await service.refused("GET", key="", headers=basic) == (401, 1002)
     await service.revoke_its_key(webhook)

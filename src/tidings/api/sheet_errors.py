@@ -62,13 +62,18 @@ def sheet_status(error: Exception, code: SheetCode) -> int:
 
 async def respond_sheet_error(scope: Scope, send: Send, error: Exception, ref_id: str) -> None:
     """Answer with an error. One that is our own fault is logged first (telemetry), by `ref_id`."""
-    code = sheet_code(error, key_given=header(scope, b"authorization") is not None)
+    code = sheet_code(error, key_given=_names_a_key(header(scope, b"authorization") or ""))
     if code is SheetCode.INTERNAL:
         telemetry.logger().error(
             telemetry.REQUEST_FAILED, path=scope["path"], ref_id=ref_id, exc_info=error
         )
     body = msgspec.json.encode(SheetError(code, _message(error, code), ref_id))
     await respond(send, sheet_status(error, code), body, headers=_headers(error))
+
+
+def _names_a_key(authorization: str) -> bool:
+    """Whether more stands there than the name of a scheme."""
+    return authorization.strip().lower() not in ("", "bearer", "token")
 
 
 def _message(error: Exception, code: SheetCode) -> str:
