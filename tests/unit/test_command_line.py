@@ -17,6 +17,7 @@ import pytest
 
 from tidings.cli import main
 from tidings.cli.verbs import VERBS
+from tidings.client import Client, Locator, Webhook
 from tidings.listener.record import RecordFile, recorded
 
 KEY = {"TIDINGS_KEY": "tdg_x"}
@@ -239,3 +240,27 @@ def test_doctor_says_what_is_wrong_and_exits_with_1(run: Run, tmp_path: Path) ->
     }
     assert "TIDINGS_PROT" in wrong["settings"]["sentence"]
     assert "PROBLEM" in run("doctor")[1]
+
+
+def test_a_webhook_that_was_given_up_on_says_why_and_when_it_goes(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook = Webhook(
+        webhook_id="w",
+        locator=Locator(account_id="acme", solution_id="crm"),
+        filter={"solution": {}},
+        kinds=("RECORD_CREATED",),
+        notification_status={
+            "disabled": {
+                "reason": "DELIVERY_FAILED",
+                "disabled_at": "2026-11-20T03:00:00.000Z",
+                "last_error": "No connection could be made.",
+            }
+        },
+        system_status={"disabled": {"reason": "EXPIRED", "deletes_at": "2026-12-06T03:00:00Z"}},
+    )
+    monkeypatch.setattr(Client, "get_webhook", lambda client, webhook_id: webhook)
+    _, told, _ = run("webhooks", "show", "w", **KEY)
+    assert "off (DELIVERY_FAILED)" in told
+    assert "2026-11-20T03:00:00.000Z: No connection could be made." in told
+    assert "deleted 2026-12-06T03:00:00Z, unless its events are listed" in told
