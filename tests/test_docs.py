@@ -181,6 +181,18 @@ def test_what_a_page_says_can_be_done(
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_what_a_program_asks_of_the_environment_its_page_has_put_there(page: Path) -> None:
+    """The test's own environment has it all; a reader's has what the page says."""
+    there: set[str] = set()
+    blocks = [*blocks_of(page.read_text(), page.name)]
+    for block in blocks if any(block.marker == "run: background" for block in blocks) else ():
+        if block.language == "bash":
+            there |= set(re.findall(r"^export (\w+)=", block.text, re.MULTILINE))
+        else:
+            assert set(re.findall(r'environ\["(\w+)"\]', block.text)) <= there, block.place
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_link_leads_somewhere(page: Path) -> None:
     for link in links_of(page.read_text()):
         path, _, anchor = link.partition("#")
