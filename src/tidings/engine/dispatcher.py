@@ -263,7 +263,7 @@ class Dispatcher:
     def _lost(self, buckets: Iterable[int]) -> None:
         for bucket in buckets:
             self._schedule.leaving.discard(bucket)
-            self.tail.positions.pop(bucket, None)
+            self.tail.forget(bucket)
             self.holds.forget(bucket)
             for subscription in self.subscriptions.of_bucket(bucket):
                 self.touched.discard(subscription)

@@ -38,6 +38,8 @@ class Tail:
         self._hints: deque[Appended] = deque()
         self._hinted = 0
         self._gaps: set[int] = set()
+        self._read_from: dict[int, int] = {}
+        """Where the tails were that the headers which were returned last join on to."""
         self._behind = True
         self._hints_first = True
         self._next_poll = 0.0
@@ -59,11 +61,12 @@ class Tail:
         """
         due = self._behind or now >= self._next_poll
         # In turns where the log is to be read too: hints of a busy bucket may never cease.
+        self._read_from = dict(self.positions)
         joined = self._joined_hints() if self._hints_first or not (due or self._gaps) else []
         self._hints_first = not joined
         if joined:
             return joined
-        wanted = dict(self.positions)  # a reader's thread walks through it
+        wanted = self._read_from  # a reader's thread walks through it
         if not due:
             wanted = {b: tail for b, tail in wanted.items() if b in self._gaps}
         if not wanted:
@@ -80,10 +83,20 @@ class Tail:
         return headers
 
     def advance(self, headers: Sequence[Header]) -> None:
-        """Move the tails behind headers that were worked off."""
-        for header in headers:
-            if header.position > self.positions.get(header.bucket, header.position):
-                self.positions[header.bucket] = header.position
+        """Move the tails behind headers that were worked off.
+
+        Not where a bucket was lost meanwhile, even if it is held again: then it was loaded anew,
+        from a place that may lie before these.
+        """
+        ends = {header.bucket: header.position for header in headers}
+        for bucket, end in ends.items():
+            if self.positions.get(bucket) == self._read_from.get(bucket):
+                self.positions[bucket] = end
+
+    def forget(self, bucket: int) -> None:
+        """Follow a bucket no more: it is another holder's."""
+        self.positions.pop(bucket, None)
+        self._gaps.discard(bucket)
 
     def retreat(self) -> None:
         """Read again from the tails: what was returned last couldn't be worked off."""
