@@ -18,6 +18,7 @@ from typing import Protocol
 import msgspec
 
 from tidings.domain.caps import Caps
+from tidings.domain.count_note import CountNote, HeardCounts
 from tidings.domain.dispatch import (
     Attempt,
     BucketSettlement,
@@ -242,6 +243,23 @@ class RosterStore(Protocol):
         """Say that a process is there no more."""
 
 
+class CountStore(Protocol):
+    """What API processes tell each other of the requests that they counted (contract 1.8).
+
+    Hints: a crash of the database may lose them. An adapter with one server a database
+    (`Capabilities.sole_server`) keeps none: that one counts all.
+    """
+
+    async def tell(self, note: CountNote) -> None:
+        """Leave a note for COUNT_NOTES_KEPT_SECONDS, and drop those that lie for longer."""
+
+    async def hear(self, listener: str, since_ms: int) -> HeardCounts:
+        """Return the notes that others left at `since_ms` or later; one may be there twice.
+
+        A note can be read a while after it was left only, where the database is slow.
+        """
+
+
 class LifecycleStore(Protocol):
     """The time that sweeps keep, and what it does to webhooks (contract 1.7; mechanics L8, P7)."""
 
@@ -376,6 +394,7 @@ class Storage(Protocol):
     webhooks: WebhookStore
     dispatch: DispatchStore
     roster: RosterStore
+    counts: CountStore
     lifecycle: LifecycleStore
     retention: RetentionStore
     keys: KeyStore

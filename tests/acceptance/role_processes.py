@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -20,7 +21,13 @@ class RoleProcess:
     """`tidings serve --roles …` while it is entered; it keeps its port over all its lives."""
 
     def __init__(
-        self, database: str, folder: Path, name: str, *roles: ServerRole, workers: int = 1
+        self,
+        database: str,
+        folder: Path,
+        name: str,
+        *roles: ServerRole,
+        workers: int = 1,
+        options: Sequence[str] = (),
     ) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
         self._workers = workers
@@ -30,6 +37,7 @@ class RoleProcess:
             *("serve", "--dev", "--database", database, "--port", self.url.rpartition(":")[2]),
             *("--log-format", "json", "--roles", ",".join(roles), "--workers", str(workers)),
             *OFTEN,
+            *options,
         ]
 
     def __enter__(self) -> RoleProcess:

@@ -13,6 +13,7 @@ import httpx
 
 from tests.simulation.endpoints import ScriptedSender
 from tidings.api.auth import Authenticator
+from tidings.api.metering import Meter, Rates
 from tidings.api.smartsuite import PREFIX, SmartSuite
 from tidings.domain.address import AddressPolicy
 from tidings.domain.buckets import bucket_of
@@ -185,7 +186,7 @@ async def installed(
         listing=listing,
         authenticator=authenticator,
         clock=clock,
-        requests_per_second=requests_per_second,
+        meter=Meter(Rates(requests_per_second=requests_per_second).webhooks, clock),
     )
     installation = Installation(storage, clock, arrivals, authenticator, listing, app, notes)
     installation.key = await installation.new_key()

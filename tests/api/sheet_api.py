@@ -11,9 +11,8 @@ import httpx
 
 from tests.api.installation import ACCOUNT, SOLUTION, Installation, sheets_of
 from tests.simulation.endpoints import ScriptedSender
-from tidings.api.metering import sheet_meter
+from tidings.api.metering import Meter, Rates
 from tidings.api.smartsheet import Smartsheet
-from tidings.domain.limits import SHEET_REQUESTS_PER_MINUTE
 from tidings.domain.sheet_standing import sheet_of, stood
 from tidings.domain.sheet_webhook import SheetStatus
 from tidings.domain.webhook import Webhook
@@ -143,7 +142,7 @@ async def serving(installation: Installation) -> SheetApi:
         sheets=sheets,
         authenticator=installation.authenticator,
         clock=clock,
-        meter=sheet_meter(SHEET_REQUESTS_PER_MINUTE, clock),
+        meter=Meter(Rates().sheets, clock),
     )
     await installation.storage.applications.register(ACCOUNT, SOLUTION, str(SHEET), None)
     return SheetApi(installation, sender, sheets, app)

@@ -7,7 +7,7 @@ import pytest
 from tests.publishing.platform import SOLUTION, Platform, created, ndjson
 from tidings.api.applications import ApplicationsEndpoint
 from tidings.api.changes import ChangesEndpoint
-from tidings.api.metering import publish_meter
+from tidings.api.metering import Meter, Rates
 from tidings.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
@@ -16,7 +16,8 @@ pytestmark = pytest.mark.anyio
 def limit(platform: Platform, per_second: int | None) -> None:
     """Let the platform's endpoints have this limit between them."""
     publisher, authenticator = platform.changes._publisher, platform.changes._authenticator
-    meter = publish_meter(per_second, platform.clock)
+    rate = Rates(publish_requests_per_second=per_second).publishing
+    meter = None if rate is None else Meter(rate, platform.clock)
     platform.changes = ChangesEndpoint(publisher, authenticator, platform.clock, meter)
     platform.applications = ApplicationsEndpoint(publisher, authenticator, platform.clock, meter)
 

@@ -23,6 +23,7 @@ pytest.register_assert_rewrite(
             "account",
             "callback",
             "caps",
+            "counts",
             "dispatch",
             "lifecycle",
             "log",

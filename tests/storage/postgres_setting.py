@@ -66,6 +66,7 @@ DELETE FROM webhook_revision; DELETE FROM account; DELETE FROM account_webhook;
 DELETE FROM account_solution; DELETE FROM reading; DELETE FROM application; DELETE FROM api_key;
 DELETE FROM checkpoint; DELETE FROM dispatch_state; DELETE FROM debt; DELETE FROM sheet_webhook;
 DELETE FROM callback_cursor; DELETE FROM attendance; DELETE FROM read_note;
+DELETE FROM count_note;
 UPDATE head SET floor = 0 WHERE floor <> 0;
 UPDATE lease SET holder = '', epoch = 0, ends_at = 0 WHERE epoch <> 0;
 UPDATE sweep SET swept_at = NULL, paused_ms = 0;

@@ -7,7 +7,7 @@ which costs as much as a small request (design, measured).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from starlette.applications import Starlette
@@ -22,11 +22,10 @@ from tidings.api.applications import ApplicationsEndpoint
 from tidings.api.auth import Authenticator
 from tidings.api.changes import ChangesEndpoint
 from tidings.api.health import Readiness, ReadinessCheck, live
-from tidings.api.metering import publish_meter, sheet_meter
+from tidings.api.metering import Meter, Rates
 from tidings.api.smartsheet import PREFIX as SHEETS_PREFIX
 from tidings.api.smartsheet import Smartsheet
 from tidings.api.smartsuite import PREFIX, SmartSuite
-from tidings.domain.limits import REQUESTS_PER_SECOND, SHEET_REQUESTS_PER_MINUTE
 from tidings.engine.listing import Listing
 from tidings.engine.publish import Publisher
 from tidings.engine.sheets import Sheets
@@ -45,12 +44,8 @@ class Engine:
     authenticator: Authenticator
     storage: Storage
     clock: Clock
-    requests_per_second: int = REQUESTS_PER_SECOND
-    """Of one key, to SmartSuite's webhook service."""
-    sheet_requests_per_minute: int = SHEET_REQUESTS_PER_MINUTE
-    """Of one key, to the Smartsheet contract's."""
-    publish_requests_per_second: int | None = None
-    """Of one key, to `/v1/changes` and `/v1/applications` together; None: as many as it likes."""
+    rates: Rates = field(default_factory=Rates)
+    """How often one key may ask."""
     readiness: Sequence[ReadinessCheck] = ()
     """What else than the storage must be well for `/readyz`."""
 
@@ -69,15 +64,16 @@ class _App:
             listing=engine.listing,
             authenticator=authenticator,
             clock=clock,
-            requests_per_second=engine.requests_per_second,
+            meter=Meter(engine.rates.webhooks, clock),
         )
         self._smartsheet = Smartsheet(
             sheets=engine.sheets,
             authenticator=authenticator,
             clock=clock,
-            meter=sheet_meter(engine.sheet_requests_per_minute, clock),
+            meter=Meter(engine.rates.sheets, clock),
         )
-        meter = publish_meter(engine.publish_requests_per_second, clock)
+        rate = engine.rates.publishing
+        meter = None if rate is None else Meter(rate, clock)
         self._busy: dict[tuple[str, str], ASGIApp] = {
             ("POST", "/v1/changes"): ChangesEndpoint(publisher, authenticator, clock, meter),
             ("GET", "/healthz"): live,

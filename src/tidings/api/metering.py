@@ -11,7 +11,11 @@ from collections.abc import Callable
 
 from tidings import telemetry
 from tidings.api.responses import Answering
-from tidings.domain.limits import PENALTY_SECONDS
+from tidings.domain.limits import (
+    PENALTY_SECONDS,
+    REQUESTS_PER_SECOND,
+    SHEET_REQUESTS_PER_MINUTE,
+)
 from tidings.engine.rate_limit import Quota, RateLimit
 from tidings.errors import RateLimited
 from tidings.ports import Clock
@@ -22,13 +26,40 @@ Count = Callable[[str], None]
 """Counts one request of the key with this id; raises RateLimited where it is one too many."""
 
 
+class Rates:
+    """How often one key may ask each service; `shared`: over all processes of a database."""
+
+    def __init__(
+        self,
+        *,
+        requests_per_second: int = REQUESTS_PER_SECOND,
+        sheet_requests_per_minute: int = SHEET_REQUESTS_PER_MINUTE,
+        publish_requests_per_second: int | None = None,
+        shared: bool = False,
+    ) -> None:
+        penalty_ms = round(PENALTY_SECONDS * 1_000)
+        self.webhooks = RateLimit(requests_per_second, penalty_ms=penalty_ms, shared=shared)
+        """SmartSuite's webhook service: who asks more often is refused for 30 s (contract 1.8)."""
+        self.sheets = RateLimit(sheet_requests_per_minute, window_ms=_MINUTE_MS, shared=shared)
+        """Smartsheet's: without a penalty, by the minute (contract 2.7)."""
+        self.publishing: RateLimit | None = None
+        """Publishing and applications: without a penalty; None: no limit (contract 3.2)."""
+        if publish_requests_per_second is not None:
+            self.publishing = RateLimit(publish_requests_per_second, shared=shared)
+
+    def by_service(self) -> dict[str, RateLimit]:
+        """Return those that there are, by the names under which processes tell of them."""
+        rates = {"webhooks": self.webhooks, "sheets": self.sheets}
+        return rates if self.publishing is None else rates | {"publishing": self.publishing}
+
+
 class Meter:
     """Counts one service's requests."""
 
-    def __init__(self, rate: RateLimit, clock: Clock, *, period: str = "second") -> None:
+    def __init__(self, rate: RateLimit, clock: Clock) -> None:
         self._rate = rate
         self._clock = clock
-        self._period = period
+        self._period = "minute" if rate.window_ms == _MINUTE_MS else "second"
 
     def of(self, answering: Answering) -> Count:
         """Return how to count the request that is answered so.
@@ -43,23 +74,6 @@ class Meter:
                 raise _refusal(key_id, quota, self._period)
 
         return count
-
-
-def service_meter(requests_per_second: int, clock: Clock) -> Meter:
-    """Return the webhook service's: who asks more often is refused for 30 s (contract 1.8)."""
-    rate = RateLimit(requests_per_second, penalty_ms=round(PENALTY_SECONDS * 1_000))
-    return Meter(rate, clock)
-
-
-def sheet_meter(requests_per_minute: int, clock: Clock) -> Meter:
-    """Return the Smartsheet service's: without a penalty, by the minute (contract 2.7)."""
-    rate = RateLimit(requests_per_minute, window_ms=_MINUTE_MS)
-    return Meter(rate, clock, period="minute")
-
-
-def publish_meter(requests_per_second: int | None, clock: Clock) -> Meter | None:
-    """Return publishing's: without a penalty, and None where there is no limit (contract 3.2)."""
-    return None if requests_per_second is None else Meter(RateLimit(requests_per_second), clock)
 
 
 def _refusal(key_id: str, quota: Quota, period: str) -> RateLimited:

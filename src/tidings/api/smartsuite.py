@@ -15,11 +15,11 @@ from starlette.types import Receive, Scope, Send
 
 from tidings.api.auth import Authenticator, Principal
 from tidings.api.body import read_body
-from tidings.api.metering import Count, service_meter
+from tidings.api.metering import Count, Meter
 from tidings.api.responses import Answering, respond
 from tidings.api.twirp import respond_bad_route, respond_twirp_error
 from tidings.domain.key import Role
-from tidings.domain.limits import REQUESTS_PER_SECOND, RPC_BODY_BYTES
+from tidings.domain.limits import RPC_BODY_BYTES
 from tidings.domain.page_token import format_token
 from tidings.domain.proto_json import Message, parse_message
 from tidings.domain.webhook_messages import (
@@ -51,9 +51,9 @@ class SmartSuite:
         listing: Listing,
         authenticator: Authenticator,
         clock: Clock,
-        requests_per_second: int = REQUESTS_PER_SECOND,
+        meter: Meter,
     ) -> None:
-        self._meter = service_meter(requests_per_second, clock)
+        self._meter = meter
         self._webhooks = webhooks
         self._listing = listing
         self._authenticator = authenticator

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from tidings.api.app import Engine, build_app
 from tidings.api.auth import Authenticator
 from tidings.api.health import ReadinessCheck
+from tidings.api.metering import Rates
 from tidings.cli.http_server import HttpServer, configured
 from tidings.cli.running import CutShort, Running
 from tidings.config import Settings
@@ -19,8 +20,10 @@ from tidings.engine.listing import Listing
 from tidings.engine.publish import Publisher
 from tidings.engine.reads import Reads
 from tidings.engine.sheets import Sheets
+from tidings.engine.told_counts import ToldCounts
 from tidings.engine.verifier import Verifier
 from tidings.engine.webhooks import Webhooks
+from tidings.engine.worker import Worker
 from tidings.ports import Clock, Sender, Storage
 
 
@@ -33,12 +36,20 @@ class ApiPart:
         clock: Clock,
         storage: Storage,
         sender: Sender,
+        holder: str,
         readiness: Sequence[ReadinessCheck],
     ) -> None:
         policy = AddressPolicy(dev=settings.dev)
         caps = Caps(
             account_webhooks=settings.account_webhooks,
             solution_webhooks=settings.solution_webhooks,
+        )
+        shared = not storage.capabilities.sole_server
+        rates = Rates(
+            requests_per_second=settings.requests_per_second,
+            sheet_requests_per_minute=settings.sheet_requests_per_minute,
+            publish_requests_per_second=settings.publish_requests_per_second,
+            shared=shared,
         )
         verifier = Verifier(sender, storage.dispatch, clock)
         self.reads = Reads(storage.dispatch)
@@ -56,12 +67,13 @@ class ApiPart:
                 authenticator=self._authenticator,
                 storage=storage,
                 clock=clock,
-                requests_per_second=settings.requests_per_second,
-                sheet_requests_per_minute=settings.sheet_requests_per_minute,
-                publish_requests_per_second=settings.publish_requests_per_second,
+                rates=rates,
                 readiness=readiness,
             )
         )
+        self._workers: list[Worker] = [self.reads, self._authenticator]
+        if shared:
+            self._workers.append(ToldCounts(storage.counts, clock, holder, rates.by_service()))
         self._http: HttpServer | None = None
         self._serving: asyncio.Task[None] | None = None
         self._noting: Running | None = None
@@ -76,7 +88,7 @@ class ApiPart:
             drain_seconds=self._settings.drain_seconds,
         )
         self._http = HttpServer(config, listening)
-        self._noting = Running((self.reads, self._authenticator), self._clock)
+        self._noting = Running(self._workers, self._clock)
         self._serving = asyncio.create_task(self._http.serve(sockets=[listener]))
         self._serving.add_done_callback(lambda _: ended.set())
 

@@ -99,7 +99,7 @@ class _Server:
         self._sweeper: Sweeper | None = None
         self._attendance: Attendance | None = None
         if ServerRole.API in roles:
-            self._api = ApiPart(settings, clock, storage, self._sender, self._checks(roles))
+            self._api = ApiPart(settings, clock, storage, self._sender, holder, self._checks(roles))
         if ServerRole.DISPATCHER in roles:
             self._dispatch = Dispatch(
                 storage,

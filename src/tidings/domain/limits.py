@@ -297,6 +297,17 @@ PENALTY_SECONDS = 30.0
 SHEET_REQUESTS_PER_MINUTE = 300
 """Requests of one key to `/2.0/webhooks` within any 60 s (contract 2.7)."""
 
+TOLD_COUNTS_SECONDS = 0.25
+"""How often processes on one database tell each other what they admitted: twice that is less than
+a second, so that what they admitted too much in one is known before it is over."""
+COUNT_NOTES_KEPT_SECONDS = 90.0
+"""For a process that starts: a minute's requests, and every penalty that isn't over."""
+TELLERS = 1_024
+"""Processes of which it is remembered what they told last: those that are there, and many that
+were."""
+UNTOLD_COUNTS = 50_000
+"""Admissions at one service that wait to be told; where the database is away the oldest go."""
+
 # --- requests -------------------------------------------------------------------------------
 
 BODY_SECONDS = 30.0

@@ -15,6 +15,7 @@ from tidings.testing.storage_account_contract import AccountContract
 from tidings.testing.storage_callback_contract import CallbackContract
 from tidings.testing.storage_callback_log_contract import CallbackLogContract
 from tidings.testing.storage_caps_contract import CapsContract
+from tidings.testing.storage_counts_contract import CountsContract
 from tidings.testing.storage_dispatch_contract import DispatchContract
 from tidings.testing.storage_lifecycle_contract import LifecycleContract
 from tidings.testing.storage_log_contract import LogContract
@@ -33,6 +34,7 @@ class StorageContract(
     WebhookContract,
     DispatchContract,
     RosterContract,
+    CountsContract,
     CallbackContract,
     CallbackLogContract,
     LifecycleContract,

@@ -12,6 +12,7 @@ from tidings.ports import (
     Capabilities,
     ChangeLog,
     Clock,
+    CountStore,
     DispatchStore,
     KeyStore,
     LifecycleStore,
@@ -23,6 +24,7 @@ from tidings.storage.account_shares import AccountShares
 from tidings.storage.postgres.account_stores import PostgresApplicationStore, PostgresKeyStore
 from tidings.storage.postgres.change_log import PostgresChangeLog
 from tidings.storage.postgres.connection import Database
+from tidings.storage.postgres.count_store import PostgresCountStore
 from tidings.storage.postgres.days import Days
 from tidings.storage.postgres.dispatch_store import PostgresDispatchStore
 from tidings.storage.postgres.lanes import Lanes
@@ -81,6 +83,7 @@ class PostgresStorage:
         self.webhooks: WebhookStore = PostgresWebhookStore(lanes)
         self.dispatch: DispatchStore = PostgresDispatchStore(lanes, days)
         self.roster: RosterStore = PostgresRosterStore(database)
+        self.counts: CountStore = PostgresCountStore(database)
         self.lifecycle: LifecycleStore = PostgresLifecycleStore(lanes)
         self.retention: RetentionStore = PostgresRetentionStore(database, days)
         self.keys: KeyStore = PostgresKeyStore(database)

@@ -12,6 +12,7 @@ from tidings.ports import (
     Capabilities,
     ChangeLog,
     Clock,
+    CountStore,
     DispatchStore,
     KeyStore,
     LifecycleStore,
@@ -22,6 +23,7 @@ from tidings.ports import (
 from tidings.storage.sqlite.account_stores import SqliteApplicationStore, SqliteKeyStore
 from tidings.storage.sqlite.change_log import SqliteChangeLog
 from tidings.storage.sqlite.connection import connect_writer
+from tidings.storage.sqlite.count_store import SqliteCountStore
 from tidings.storage.sqlite.dispatch_store import SqliteDispatchStore
 from tidings.storage.sqlite.failures import ours
 from tidings.storage.sqlite.lifecycle_store import SqliteLifecycleStore
@@ -86,6 +88,7 @@ class SqliteStorage:
         self.webhooks: WebhookStore = SqliteWebhookStore(writer, readers)
         self.dispatch: DispatchStore = SqliteDispatchStore(writer, readers)
         self.roster: RosterStore = SqliteRosterStore(writer)
+        self.counts: CountStore = SqliteCountStore(clock)
         self.lifecycle: LifecycleStore = SqliteLifecycleStore(writer, readers, clock)
         self.retention: RetentionStore = SqliteRetentionStore(writer, clock)
         self.keys: KeyStore = SqliteKeyStore(writer, readers)

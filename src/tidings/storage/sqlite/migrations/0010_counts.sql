@@ -1,0 +1,1 @@
+-- Rate limits over all processes: one process serves a file, and counts all requests itself.
