@@ -24,6 +24,7 @@ import socket
 import subprocess
 import sys
 import tomllib
+from codeop import compile_command
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -190,6 +191,18 @@ def test_what_a_program_asks_of_the_environment_its_page_has_put_there(page: Pat
             there |= set(re.findall(r"^export (\w+)=", block.text, re.MULTILINE))
         else:
             assert set(re.findall(r'environ\["(\w+)"\]', block.text)) <= there, block.place
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_what_is_no_file_can_be_pasted_into_an_interpreter(page: Path) -> None:
+    """Which wants an empty line after what is indented, before the next statement begins."""
+    for block in blocks_of(page.read_text(), page.name):
+        if block.language == "python" and not block.marker:
+            pending: list[str] = []
+            for line in [*block.text.splitlines(), ""]:
+                pending.append(line)
+                if compile_command("\n".join(pending), block.place, "single"):
+                    pending = []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
