@@ -65,6 +65,11 @@ class PendingCallback(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str
     built_at: datetime
 
+    @property
+    def last_position(self) -> int:
+        """The last position of the log of which all or a part is in it."""
+        return self.ends.position if self.ends.part else self.ends.position - 1
+
 
 class CallbackCursor(msgspec.Struct, frozen=True, kw_only=True):
     """How far a callback webhook was called: one durable row each (mechanics D5).

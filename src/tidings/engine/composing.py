@@ -115,8 +115,8 @@ class Composer:
         if not await self._is_durable(subscription, pending):
             return None
         body = callback_body(webhook.webhook_id, sheet_of(webhook), pending, events)
-        covered = pending.ends.position - (pending.ends.part == 0)
-        return self._departure(webhook, call, _request(webhook, body), pending.nonce, covered)
+        request = _request(webhook, body)
+        return self._departure(webhook, call, request, pending.nonce, pending.last_position)
 
     async def _pending_events(self, subscription: Subscription) -> msgspec.Raw | None:
         """Return the events of the callback that is pending; None where they are to be gathered."""
@@ -124,11 +124,10 @@ class Composer:
         pending = calls.cursor.pending
         if pending is None:
             return None
-        until = pending.ends.position - (pending.ends.part == 0)
         entries: list[CallbackEntries] = []
         after = pending.begins.position - 1
-        while after < until:
-            query = _query(subscription, after, until)
+        while after < pending.last_position:
+            query = _query(subscription, after, pending.last_position)
             entries.append(await self._log.read_callback(query))
             after = entries[-1].end
         if entries and entries[-1].floor >= pending.begins.position:
