@@ -24,9 +24,9 @@ help: ## List these targets.
 demo: $(READY) ## Run the whole way of a change on real data; DATABASE=postgresql runs it on that.
 	@$(BIN)/python -m tidings demo $(if $(DATABASE),--database '$(DATABASE)') $(DEMO_ARGS)
 
-# Side by side: much of the suite waits for processes that it started.
+# Side by side, a module on one worker, for its tests share servers; in the order of tests/conftest.py.
 test: $(READY) ## Run every test.
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4
+	@$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 
 simulate: $(READY) ## Play months of a simulated world: SEED=7 plays that one, SEEDS=200 so many.
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS))
