@@ -190,7 +190,7 @@ def test_a_process_that_is_asked_nothing_forgets_what_it_hears_when_it_is_over()
     crowd = [Counted(f"key-{number}", (0, 0, 0), None) for number in range(100)]
     rate.hear([*crowd, Counted("k", (), PENALTY_MS)], 0)
     assert len(rate) == 101
-    rate.hear([], 2_000)
+    rate.hear([Counted("key-7", (0,))], 2_000)
     assert len(rate) == 1
     rate.hear([], PENALTY_MS)
     assert len(rate) == 0

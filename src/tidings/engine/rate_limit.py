@@ -153,6 +153,8 @@ class RateLimit:
                 self._paid_back_at[key_id] = room_at + self.window_ms
         if times:
             self._admitted[key_id] = deque(times)
+        else:
+            self._paid_back_at.pop(key_id, None)
 
     def _refused(self, retry_after_ms: int, reset_ms: int, *, begins: bool = False) -> Quota:
         return Quota(self._at_most, 0, reset_ms, retry_after_ms, begins)
