@@ -113,13 +113,13 @@ class Workers:
         if self._kill_at is not None:
             self._code = self._code or max(code, 0)
             return
-        if place.lives == 1 and code > 0:
-            self._code = code
-            self._end(signal.SIGTERM)
-            return
         now = self._clock.monotonic()
         if now - place.started_at >= limits.WORKER_STEADY_SECONDS:
             place.pause = limits.WORKER_RESTART_SECONDS
+        elif place.lives == 1 and code > 0:
+            self._code = code
+            self._end(signal.SIGTERM)
+            return
         place.start_at = now + place.pause
         telemetry.logger().error(telemetry.PROCESS_ENDED, code=code, again_in_seconds=place.pause)
         place.pause = min(2 * place.pause, limits.WORKER_RESTART_SECONDS_MAX)
