@@ -59,7 +59,7 @@ def status_of(port: int, body: bytes, headers: dict[str, str]) -> int:
 
 def kept_in(folder: Path) -> int:
     with contextlib.closing(sqlite3.connect(folder / "inbox.db")) as db:
-        count: int = db.execute("SELECT count(*) FROM tidings_seen").fetchone()[0]
+        count: int = db.execute("SELECT count(*) FROM tidings_known").fetchone()[0]
         return count
 
 

@@ -394,6 +394,24 @@ async def test_receivers_of_different_names_share_an_inbox_and_nothing_else(
     assert handled == ["one", "two"]
 
 
+async def test_a_receiver_that_remembers_for_less_forgets_nothing_of_another(
+    inbox: str, clock: ManualClock
+) -> None:
+    handled: list[str] = []
+    short = receiver_at(inbox, clock, name="short", remember=timedelta(days=1))
+    long = receiver_at(inbox, clock, name="long")
+    short.on()(lambda event: handled.append("short"))
+    long.on()(lambda event: handled.append("long"))
+    async with short, long:
+        for days in (0, 2):
+            await clock.advance(days * 86_400)
+            await work_off(short)  # forgets
+            for receiver in (long, short):
+                await receiver.receive(callback("n", row_event(1), timestamp=None))
+                await work_off(receiver)
+    assert handled == ["long", "short"]
+
+
 async def test_a_slow_handler_keeps_nobody_from_being_answered(
     inbox: str, clock: ManualClock
 ) -> None:
@@ -426,6 +444,8 @@ def test_what_can_never_work_is_refused_at_once(tmp_path: Path) -> None:
         {"skip_change_agents": "sync-bot"},
         {"tries": 0},
         {"at_once": 0},
+        {"remember": timedelta(0)},
+        {"remember": timedelta.max},
     ):
         with pytest.raises(ConfigurationError):
             made(**wrong)

@@ -75,7 +75,7 @@ async def test_an_inbox_that_is_damaged_as_it_runs_is_503(
     async with receiver:
         assert (await receiver.receive(callback("1"))).status == 200
         with contextlib.closing(sqlite3.connect(path)) as db:
-            db.execute("DROP TABLE tidings_seen")
+            db.execute("DROP TABLE tidings_known")
         assert (await receiver.receive(callback("2"))).status == 503
 
 

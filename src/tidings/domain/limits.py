@@ -178,6 +178,8 @@ RECEIVED_BODY_SECONDS = 30.0
 RECEIVED_ID_DAYS = 30
 """How long a receiver remembers what it has had: senders repeat for 15 days at most (contract 2.6).
 A signed callback that is older can't be told from a repetition: it goes to the dead letters."""
+RECEIVED_ID_DAYS_MAX = 36_500
+"""The longest that can be wished for: what means "for ever" has to be a date all the same."""
 KEEP_NOTIFICATIONS = 1_000
 """Notifications that an inbox takes in one commit."""
 KEEP_SECONDS = 8.0

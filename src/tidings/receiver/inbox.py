@@ -54,12 +54,12 @@ class DeadItem(msgspec.Struct, frozen=True, kw_only=True):
     error: str
 
 
-def is_new(notification: Notification, unseen: set[bytes]) -> bool:
+def is_new(notification: Notification, fresh: set[bytes]) -> bool:
     """Whether it is to be kept; of several alike in one group the first is."""
     if notification.identity is None:
         return True
-    if notification.identity in unseen:
-        unseen.discard(notification.identity)
+    if notification.identity in fresh:
+        fresh.discard(notification.identity)
         return True
     return False
 
@@ -92,8 +92,13 @@ class Inbox(Protocol):
     async def close(self) -> None:
         """Disconnect. A second call does nothing."""
 
-    async def keep(self, receiver: str, notifications: Sequence[Notification]) -> Sequence[bool]:
-        """Keep notifications, durably, in one commit; say of each whether it is new."""
+    async def keep(
+        self, receiver: str, notifications: Sequence[Notification], until_ms: int
+    ) -> Sequence[bool]:
+        """Keep notifications, durably, in one commit; say of each whether it is new.
+
+        Their identities are known until then at least.
+        """
 
     async def held(self, receiver: str) -> Held:
         """Return how much a receiver's inbox holds."""
@@ -146,5 +151,8 @@ class Inbox(Protocol):
     async def drop(self, receiver: str, numbers: Sequence[int]) -> int:
         """Drop dead items; return how many there were."""
 
-    async def forget(self, before_ms: int, limit: int) -> int:
-        """Forget at most `limit` identities that were seen before; return how many they were."""
+    async def forget(self, now_ms: int, limit: int) -> int:
+        """Forget at most `limit` identities whose time is over; return how many they were.
+
+        In the order in which they came: one that is known for longer keeps those behind it.
+        """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
@@ -65,17 +66,15 @@ class PostgresInbox:
             with _ours():
                 await pool.close()
 
-    async def keep(self, receiver: str, notifications: Sequence[Notification]) -> Sequence[bool]:
+    async def keep(
+        self, receiver: str, notifications: Sequence[Notification], until_ms: int
+    ) -> Sequence[bool]:
         """Keep in one commit, of two statements however many there are."""
         named = [one for one in notifications if one.identity is not None]
         async with self._transaction() as db:
-            found = await db.fetch(
-                _SQL["remember"],
-                [one.identity for one in named],
-                [to_milliseconds(one.received_at) for one in named],
-            )
-            unseen = {row[0] for row in found}
-            results = [is_new(one, unseen) for one in notifications]
+            found = await db.fetch(_SQL["remember"], [one.identity for one in named], until_ms)
+            fresh = {row[0] for row in found}
+            results = [is_new(one, fresh) for one in notifications]
             new = [one for one, is_new in zip(notifications, results, strict=True) if is_new]
             await db.execute(
                 _SQL["keep"],
@@ -199,13 +198,13 @@ class PostgresInbox:
                     dropped += 1
         return dropped
 
-    async def forget(self, before_ms: int, limit: int) -> int:
-        """Forget the oldest identities, as far as they are of before."""
+    async def forget(self, now_ms: int, limit: int) -> int:
+        """Forget the oldest identities, as far as their time is over."""
         async with self._transaction() as db:
-            rows = await db.fetch(_SQL["oldest_seen"], limit)
-            old = [row[0] for row in rows if row[1] < before_ms]
+            rows = await db.fetch(_SQL["oldest_known"], limit)
+            old = [row[0] for row in takewhile(lambda row: row[1] <= now_ms, rows)]
             if old:
-                await db.execute(_SQL["forget"], old[-1], before_ms)
+                await db.execute(_SQL["forget"], old[-1], now_ms)
         return len(old)
 
     async def _make_tables(self) -> None:

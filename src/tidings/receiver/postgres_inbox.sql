@@ -1,11 +1,11 @@
 -- An inbox in PostgreSQL, which may be the consumer's own: every name begins with tidings_.
 
--- name: create_seen
--- What came before: one row an identity, in the order in which they came.
-CREATE TABLE IF NOT EXISTS tidings_seen (
+-- name: create_known
+-- What came before: one row an identity, in the order in which they came, each with its own end.
+CREATE TABLE IF NOT EXISTS tidings_known (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   identity bytea NOT NULL UNIQUE,
-  seen_ms bigint NOT NULL
+  until_ms bigint NOT NULL
 );
 
 -- name: create_notification
@@ -72,9 +72,9 @@ CREATE TABLE IF NOT EXISTS tidings_claim (
 
 -- name: remember
 -- Remember identities, sorted, so that no two processes wait for each other; return the new ones.
-INSERT INTO tidings_seen (identity, seen_ms)
-SELECT given.identity, given.seen_ms
-FROM unnest($1::bytea[], $2::bigint[]) AS given (identity, seen_ms)
+INSERT INTO tidings_known (identity, until_ms)
+SELECT given.identity, $2
+FROM unnest($1::bytea[]) AS given (identity)
 ORDER BY given.identity
 ON CONFLICT DO NOTHING
 RETURNING identity;
@@ -203,10 +203,10 @@ WHERE receiver = $1 AND object_key = $2 AND dead_ms IS NULL AND due_ms IS NOT NU
 -- A dead letter that nobody wants.
 DELETE FROM tidings_item WHERE receiver = $1 AND number = $2 AND dead_ms IS NOT NULL;
 
--- name: oldest_seen
+-- name: oldest_known
 -- The identities that were remembered first.
-SELECT number, seen_ms FROM tidings_seen ORDER BY number LIMIT $1;
+SELECT number, until_ms FROM tidings_known ORDER BY number LIMIT $1;
 
 -- name: forget
--- The identities up to a number, as far as they are of before.
-DELETE FROM tidings_seen WHERE number <= $1 AND seen_ms < $2;
+-- The identities up to a number, as far as their time is over.
+DELETE FROM tidings_known WHERE number <= $1 AND until_ms <= $2;

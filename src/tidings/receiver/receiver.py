@@ -84,6 +84,8 @@ class Receiver:
             raise ConfigurationError("skip_change_agents", "it is a set of names, not one name")
         if tries < 1 or at_once < 1 or max_body_bytes < 1:
             raise ConfigurationError("receiver", "tries, at_once and max_body_bytes are at least 1")
+        if not timedelta(0) < remember <= timedelta(days=limits.RECEIVED_ID_DAYS_MAX):
+            raise ConfigurationError("remember", "it is over 0, and at most a hundred years")
         self.name = name
         self.max_body_bytes = max_body_bytes
         self._rules = Rules(
@@ -95,7 +97,6 @@ class Receiver:
             tries=tries,
             at_once=at_once,
             skip_change_agents=frozenset(skip_change_agents),
-            remembered=remember,
         )
         self._works = work
         self._clock: Clock = clock or SystemClock()
@@ -308,7 +309,8 @@ class Receiver:
                 self._inherited.append(sitting)
             inbox = self._inbox()
             worker = Worker(self.name, inbox, self._hooks, self._clock, self._manners)
-            sitting = self._sitting = Sitting(self.name, inbox, worker, self._clock)
+            remembered = self._rules.remembered
+            sitting = self._sitting = Sitting(self.name, inbox, worker, self._clock, remembered)
         try:
             await sitting.opened()
         except Exception:

@@ -6,8 +6,10 @@ import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 
 from tidings.domain import limits
+from tidings.domain.instants import to_milliseconds
 from tidings.errors import StorageUnavailable
 from tidings.receiver.clock import Clock
 from tidings.receiver.gathering import Gathering
@@ -19,11 +21,14 @@ from tidings.receiver.working import Worker
 class Sitting:
     """Belongs to the loop and the process in which it was made."""
 
-    def __init__(self, receiver: str, inbox: Inbox, worker: Worker, clock: Clock) -> None:
+    def __init__(
+        self, receiver: str, inbox: Inbox, worker: Worker, clock: Clock, remembered: timedelta
+    ) -> None:
         self.inbox = inbox
         self.worker = worker
         self._receiver = receiver
         self._clock = clock
+        self._remembered = remembered
         self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
         self._gathering = Gathering(self._commit, largest=limits.KEEP_NOTIFICATIONS)
@@ -90,9 +95,10 @@ class Sitting:
             or self._held.bytes >= limits.INBOX_BYTES
         ):
             raise StorageUnavailable("the inbox is full: see its dead letters, or its handlers")
+        until_ms = to_milliseconds(self._clock.now() + self._remembered)
         try:
             async with asyncio.timeout(limits.KEEP_SECONDS):
-                results = await self.inbox.keep(self._receiver, group)
+                results = await self.inbox.keep(self._receiver, group, until_ms)
         except TimeoutError:
             raise StorageUnavailable("the inbox took too long") from None
         news = [len(one.body) for one, is_new in zip(group, results, strict=True) if is_new]

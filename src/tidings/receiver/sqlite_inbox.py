@@ -55,9 +55,11 @@ class SqliteInbox:
         for desk in desks:
             await desk.close()
 
-    async def keep(self, receiver: str, notifications: Sequence[Notification]) -> Sequence[bool]:
+    async def keep(
+        self, receiver: str, notifications: Sequence[Notification], until_ms: int
+    ) -> Sequence[bool]:
         """Keep in one commit."""
-        return await _opened(self._keeping).write(rows.keep, receiver, notifications)
+        return await _opened(self._keeping).write(rows.keep, receiver, notifications, until_ms)
 
     async def held(self, receiver: str) -> Held:
         """Count, beside what is being worked off."""
@@ -127,9 +129,9 @@ class SqliteInbox:
         """Drop dead items."""
         return await self._write(rows.drop, receiver, numbers)
 
-    async def forget(self, before_ms: int, limit: int) -> int:
+    async def forget(self, now_ms: int, limit: int) -> int:
         """Forget old identities."""
-        return await self._write(rows.forget, before_ms, limit)
+        return await self._write(rows.forget, now_ms, limit)
 
     def _new_desk(self) -> Desk:
         """Return a connection with its thread. A seam, so that tests can do without threads."""

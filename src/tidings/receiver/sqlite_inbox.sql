@@ -1,11 +1,11 @@
 -- An inbox in a SQLite file, which may be the consumer's own: every name begins with tidings_.
 
--- name: create_seen
--- What came before: one row an identity, in the order in which they came.
-CREATE TABLE IF NOT EXISTS tidings_seen (
+-- name: create_known
+-- What came before: one row an identity, in the order in which they came, each with its own end.
+CREATE TABLE IF NOT EXISTS tidings_known (
   number INTEGER PRIMARY KEY,
   identity BLOB NOT NULL UNIQUE,
-  seen_ms INTEGER NOT NULL
+  until_ms INTEGER NOT NULL
 );
 
 -- name: create_notification
@@ -94,17 +94,17 @@ RELEASE tidings_event;
 -- It is undone; keep_one has to follow.
 ROLLBACK TO tidings_event;
 
--- name: last_seen
+-- name: last_known
 -- Behind which new identities stand.
-SELECT coalesce(max(number), 0) FROM tidings_seen;
+SELECT coalesce(max(number), 0) FROM tidings_known;
 
--- name: seen_since
+-- name: known_since
 -- The identities that were new.
-SELECT identity FROM tidings_seen WHERE number > ?;
+SELECT identity FROM tidings_known WHERE number > ?;
 
 -- name: remember
--- Remember an identity; no row is changed where it was seen before.
-INSERT INTO tidings_seen (identity, seen_ms) VALUES (?, ?) ON CONFLICT DO NOTHING;
+-- Remember an identity; no row is changed where it is known.
+INSERT INTO tidings_known (identity, until_ms) VALUES (?, ?) ON CONFLICT DO NOTHING;
 
 -- name: keep
 -- Keep a notification as it came.
@@ -226,10 +226,10 @@ WHERE receiver = :receiver AND object_key = :object_key AND dead_ms IS NULL
 -- A dead letter that nobody wants.
 DELETE FROM tidings_item WHERE receiver = ? AND number = ? AND dead_ms IS NOT NULL;
 
--- name: oldest_seen
+-- name: oldest_known
 -- The identities that were remembered first.
-SELECT number, seen_ms FROM tidings_seen ORDER BY number LIMIT ?;
+SELECT number, until_ms FROM tidings_known ORDER BY number LIMIT ?;
 
 -- name: forget
 -- The identities up to a number.
-DELETE FROM tidings_seen WHERE number <= ?;
+DELETE FROM tidings_known WHERE number <= ?;

@@ -24,17 +24,17 @@ def make_tables(db: sqlite3.Connection) -> None:
 
 
 def keep(
-    db: sqlite3.Connection, receiver: str, notifications: Sequence[Notification]
+    db: sqlite3.Connection, receiver: str, notifications: Sequence[Notification], until_ms: int
 ) -> list[bool]:
-    """Keep what wasn't seen before; say of each whether it is new."""
+    """Keep what isn't known; say of each whether it is new."""
     named = [one for one in notifications if one.identity is not None]
-    last: int = db.execute(SQL["last_seen"]).fetchone()[0]
-    rows = [(one.identity, to_milliseconds(one.received_at)) for one in named]
+    last: int = db.execute(SQL["last_known"]).fetchone()[0]
+    rows = [(one.identity, until_ms) for one in named]
     if _REMEMBER.insert(db, rows) == len(named):
         results = [True] * len(notifications)
     else:
-        unseen = {row[0] for row in db.execute(SQL["seen_since"], (last,))}
-        results = [is_new(one, unseen) for one in notifications]
+        fresh = {row[0] for row in db.execute(SQL["known_since"], (last,))}
+        results = [is_new(one, fresh) for one in notifications]
     new = [one for one, is_first in zip(notifications, results, strict=True) if is_first]
     _KEEP.insert(db, [_row_of(receiver, one) for one in new])
     return results
@@ -166,12 +166,12 @@ def drop(db: sqlite3.Connection, receiver: str, numbers: Sequence[int]) -> int:
     return dropped
 
 
-def forget(db: sqlite3.Connection, before_ms: int, limit: int) -> int:
-    """Forget the oldest identities, as far as they are of before."""
+def forget(db: sqlite3.Connection, now_ms: int, limit: int) -> int:
+    """Forget the oldest identities, as far as their time is over."""
     old = 0
     last = None
-    for number, seen_ms in db.execute(SQL["oldest_seen"], (limit,)):
-        if seen_ms >= before_ms:
+    for number, until_ms in db.execute(SQL["oldest_known"], (limit,)):
+        if until_ms > now_ms:
             break
         old, last = old + 1, number
     if last is not None:

@@ -12,7 +12,6 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -43,8 +42,6 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
     """Handlers that run side by side, each for another object."""
     skip_change_agents: frozenset[str] = frozenset()
     """Whose changes are passed over: one's own (contract 2.5)."""
-    remembered: timedelta = timedelta(days=limits.RECEIVED_ID_DAYS)
-    """How long an identity is known again."""
 
 
 def wait_before(tries: int, draw: float) -> float:
@@ -312,8 +309,7 @@ class Worker:
         now_ms = self._now_ms()
         if now_ms < self._forget_at_ms:
             return
-        before_ms = now_ms - self._manners.remembered // timedelta(milliseconds=1)
-        forgotten = await self._inbox.forget(before_ms, limits.FORGET_ROWS)
+        forgotten = await self._inbox.forget(now_ms, limits.FORGET_ROWS)
         if forgotten < limits.FORGET_ROWS:
             self._forget_at_ms = now_ms + round(limits.FORGET_SECONDS * 1000)
 
