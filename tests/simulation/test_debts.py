@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from tests.simulation.endpoints import ERROR, OK, UNREACHABLE
 from tests.simulation.world import World
@@ -44,6 +45,17 @@ async def test_a_failed_ping_is_tried_again_by_the_schedule_until_it_is_acknowle
         assert 0.9 * planned <= wait <= 1.1 * planned + 0.1
     assert len(times) == 5
     assert len({ping.notification_id for ping in world.sender.sent}) == 1
+
+
+async def test_the_log_says_why_an_attempt_failed(world: World) -> None:
+    await world.register()
+    world.sender.behave(URL, UNREACHABLE)
+    with capture_logs() as logs:
+        await world.publish()
+        await world.run(5)
+    [line] = [line for line in logs if line["event"] == "attempt.failed"]
+    assert (line["error"], line["failures"]) == (UNREACHABLE.error, 1)
+    assert UNREACHABLE.error
 
 
 async def test_a_retry_that_covers_more_has_a_new_id_and_does_not_come_earlier(

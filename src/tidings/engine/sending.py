@@ -205,6 +205,7 @@ class Sending:
                 telemetry.ATTEMPT_FAILED,
                 webhook_id=subscription.webhook_id,
                 status=outcome.status,
+                error=outcome.error,
                 failures=subscription.debt.failures if subscription.debt else 0,
             )
             self._schedule.look_at(subscription, now)
