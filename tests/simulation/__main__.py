@@ -1,10 +1,14 @@
 """`make simulate [SEED=n] [SEEDS=n]`: play the simulated months of one seed, or of many.
 
-What was played on 2026-11-22: the month of pings by the seeds 0 to 199, in part by earlier states
-of this world; the month of sheets by seven seeds. No seed found a fault of the engine. What failed
-was the world's own and is mended: a first empty page that nobody judged; publishes repeated after
-more than a day; jumps of the clock after which nothing is published or swept until somebody heeds
-the alarm (28, 93, 121); a ping at the instant of a publish (158, 199).
+A month of pings has followers among its clients, a month of sheets receivers among its endpoints:
+production's own. What is sent goes through production's sender and guard, by scripted DNS.
+
+What was played on 2026-11-22, before those were in it: the month of pings by the seeds 0 to 199, in
+part by earlier states of this world; the month of sheets by seven seeds. With them in it: either
+month by the seeds 2 to 4. No seed found a fault of the engine. What failed was the world's own and
+is mended: a first empty page that nobody judged; publishes repeated after more than a day; jumps of
+the clock after which nothing is published or swept until somebody heeds the alarm (28, 93, 121); a
+ping at the instant of a publish (158, 199).
 """
 
 from __future__ import annotations

@@ -10,6 +10,18 @@ from typing import Any
 import structlog
 
 
+class _Judged(logging.Handler):
+    """Shows the lines of the consumers' half to a judge, which go by the standard library."""
+
+    def __init__(self, judge: Callable[[str], None]) -> None:
+        super().__init__()
+        self._judge = judge
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a line."""
+        self._judge(record.getMessage())
+
+
 @contextmanager
 def watched(judge: Callable[[str], None]) -> Iterator[None]:
     """Let `judge` see each line that is logged meanwhile, of every level."""
@@ -21,7 +33,12 @@ def watched(judge: Callable[[str], None]) -> Iterator[None]:
     before = structlog.get_config()
     everything = structlog.make_filtering_bound_logger(logging.DEBUG)
     structlog.configure(processors=[look], wrapper_class=everything)
+    consumers, judged = logging.getLogger("tidings"), _Judged(judge)
+    consumers.addHandler(judged)
+    consumers.propagate = False
     try:
         yield
     finally:
+        consumers.removeHandler(judged)
+        consumers.propagate = True
         structlog.configure(**before)

@@ -1,8 +1,9 @@
 """A month of two platforms and those who listen to them: all by the dice of one seed.
 
-Everybody speaks to the engine as outside: over its API, and by the pings that endpoints get. What
-happens goes into the history, which the invariants judge at each ping and page, and each week,
-after all has healed, as a whole.
+Everybody speaks to the engine as outside: over its API, some of them by production's own client and
+follower, and by the pings that endpoints get. What the engine sends goes through production's
+sender, guard and all, to a network of our own (`network.py`). What happens goes into the history,
+which the invariants judge at each ping and page, and each week, after all has healed, as a whole.
 """
 
 from __future__ import annotations
@@ -76,6 +77,10 @@ class Month:
         for _ in range(5):
             await self.act(self.owners.register())
 
+    async def close(self) -> None:
+        """End who lives beside the server."""
+        await self.clients.followers.close()
+
     def published(self) -> int:
         """Return how many changes there were."""
         return sum(map(len, self.history.changes.values()))
@@ -84,7 +89,11 @@ class Month:
         """Return what happened, in numbers."""
         subscribers = self.history.subscribers.values()
         pings = sum(len(one.attempts) for one in subscribers)
-        return f"{self.published()} changes, {len(subscribers)} webhooks, {pings} pings"
+        taken = self.clients.followers.taken
+        return (
+            f"{self.published()} changes, {len(subscribers)} webhooks, {pings} pings,"
+            f" {taken} events followed"
+        )
 
     async def _day(self) -> None:
         began = self.server.clock.monotonic()
@@ -105,6 +114,8 @@ class Month:
             *(platforms.repeat,) * 2,
             platforms.touch,
             *(self.clients.come_back,) * 3,
+            *(self.clients.followers.end_one,) * 2,
+            self.clients.followers.hinder_one,
             *(self.endpoints.change,) * 3,
             self.endpoints.die,
             owners.switch,
@@ -134,6 +145,7 @@ class Month:
         for subscriber in self.history.living():
             if not subscriber.dying:
                 self.endpoints.mend(subscriber)
+        self.clients.followers.heal()
         await self.server.run(seconds)
         self.endpoints.raise_violation()
 
@@ -142,6 +154,7 @@ class Month:
         self.judging.judge_times()
         for subscriber in self.history.living():
             await self.act(self.judging.judge_one(subscriber))
+        self.clients.followers.judge()
         self.judging.judge_pages()
         self.judging.judge_bounds()
 
@@ -230,5 +243,6 @@ async def play(
     finally:
         limits.SWEEP_SECONDS = pace
         server.threads.share = 0.0
+        await month.close()
         await server.close()
     return month

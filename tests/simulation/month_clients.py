@@ -9,8 +9,9 @@ from tests.simulation import invariants
 from tests.simulation.asking import Asking
 from tests.simulation.dice import Dice
 from tests.simulation.history import History, PageSeen, Read, Subscriber
+from tests.simulation.month_followers import Consumer, Followers
 from tests.simulation.month_platforms import ACCOUNTS
-from tests.simulation.server import Server
+from tests.simulation.server import Answer, Server
 
 _AWAY_DAYS = (8, 13)
 
@@ -25,12 +26,17 @@ class Clients:
         self._asking = Asking(server, history, ACCOUNTS)
         self._habits: dict[str, Callable[[Subscriber], Awaitable[None]]] = {}
         self._away_until: dict[str, float] = {}
+        self.followers = Followers(server, history, dice, self._list)
 
     async def come_back(self) -> None:
         """Let a client read without being pinged, unless it stays away."""
         living = self._history.living()
         if living:
-            await self.pinged(self._dice.one_of(living))
+            subscriber = self._dice.one_of(living)
+            if self._habit(subscriber) == self._follow:
+                self.followers.of(subscriber).look()
+            else:
+                await self.pinged(subscriber)
 
     async def pinged(self, subscriber: Subscriber) -> None:
         """Let a client read by its habit."""
@@ -39,11 +45,19 @@ class Clients:
 
     def reads_on(self, subscriber: Subscriber) -> bool:
         """Whether it reads on at each ping, until nothing is left."""
-        return self._habit(subscriber) != self._stay_away
+        habit = self._habit(subscriber)
+        if habit == self._follow:
+            return not self.followers.of(subscriber).is_away
+        return habit != self._stay_away
 
     def reads_page_by_page(self, subscriber: Subscriber) -> None:
         """Let a client read one page at each ping from now on."""
         self._habits[subscriber.webhook_id] = self.read_page
+
+    def follows(self, subscriber: Subscriber) -> Consumer:
+        """Let a client follow from now on."""
+        self._habits[subscriber.webhook_id] = self._follow
+        return self.followers.of(subscriber)
 
     def sleeps(self, subscriber: Subscriber) -> None:
         """Let a client read no more."""
@@ -54,7 +68,7 @@ class Clients:
         habit = self._habits.get(subscriber.webhook_id)
         if habit is None:
             habit = self._dice.one_of(
-                (self.read_page, self._drain, self._read_twice, self._stay_away)
+                (self.read_page, self._drain, self._read_twice, self._stay_away, self._follow)
             )
             self._habits[subscriber.webhook_id] = habit
         return habit
@@ -79,6 +93,9 @@ class Clients:
             self._away_until[subscriber.webhook_id] = now + days * 86_400.0
             await self._drain(subscriber)
 
+    async def _follow(self, subscriber: Subscriber) -> None:
+        self.followers.of(subscriber).tell()
+
     async def walk(self, subscriber: Subscriber) -> PageSeen | None:
         """Read all there is without a token, as one page; None where that doesn't go through."""
         positions: list[int] = []
@@ -99,6 +116,21 @@ class Clients:
         if token is not None:
             wish["page_token"] = str(token)
         answer = await self._asking.ask(subscriber, "ListEvents", wish)
+        return self._seen(subscriber, token, answer, keeps_token=keeps_token)
+
+    async def _list(self, subscriber: Subscriber, wish: dict[str, Any]) -> Answer:
+        """Ask for a page as a follower does."""
+        async with subscriber.asking:
+            answer = await self._asking.once(subscriber, "ListEvents", wish)
+        if answer.status != 429:
+            token = wish.get("page_token")
+            self._seen(subscriber, None if token is None else int(token), answer)
+        return answer
+
+    def _seen(
+        self, subscriber: Subscriber, token: int | None, answer: Answer, *, keeps_token: bool = True
+    ) -> PageSeen | None:
+        """Take note of a page; return it, or None where it is none."""
         if answer.status != 200:
             invariants.token_taken(answer.status, answer.body)
             assert answer.status in (0, 404, 503), answer

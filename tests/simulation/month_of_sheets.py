@@ -1,4 +1,7 @@
-"""A month of sheets: callback webhooks in the simulated world, with its crashes and its clock."""
+"""A month of sheets: callback webhooks in the simulated world, with its crashes and its clock.
+
+Some endpoints are scripts, and some are production's own Receiver (`month_receivers.py`).
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,11 @@ class MonthOfSheets(Month):
         await self.act(self.sheets.judge())
         self.judging.judge_bounds()
 
+    async def close(self) -> None:
+        """End who lives beside the server."""
+        await self.sheets.close()
+        await super().close()
+
     def published(self) -> int:
         """Return how many rows there were to be told of."""
         return sum(len(one.rows) for one in self.sheets.called.values())
@@ -41,7 +49,11 @@ class MonthOfSheets(Month):
         """Return what happened, in numbers."""
         called = self.sheets.called.values()
         got = sum(len(one.got) for one in called)
-        return f"{self.published()} rows, {len(called)} webhooks of sheets, {got} callbacks"
+        handled = sum(one.count for one in self.sheets.receiving())
+        return (
+            f"{self.published()} rows, {len(called)} webhooks of sheets, {got} callbacks,"
+            f" {handled} events received"
+        )
 
     def _actions(self) -> tuple[Callable[[], Awaitable[None]], ...]:
         sheets = self.sheets
@@ -50,6 +62,7 @@ class MonthOfSheets(Month):
             *(sheets.change,) * 4,
             *(sheets.switch,) * 2,
             sheets.register,
+            *(sheets.replay,) * 2,
             self.storage_fails,
             self.clock_jumps,
         )

@@ -13,10 +13,11 @@ from tests.simulation.invariants import must
 from tests.simulation.month_endpoints import Endpoints
 from tests.simulation.month_hosts import INSIDE_URLS
 from tests.simulation.month_platforms import ACCOUNTS, SOLUTION
+from tests.simulation.month_receivers import Receiving
 from tests.simulation.server import Answer, Server
 from tests.simulation.sheets import answering_challenges
 from tidings.domain.key import Role
-from tidings.ports import SendOutcome
+from tidings.ports import SendOutcome, SendRequest
 
 _PATH = "/2.0/webhooks"
 _BAD = (
@@ -27,6 +28,10 @@ _BAD = (
 )
 _REFUSALS = (SendOutcome(status=410), SendOutcome(status=301), SendOutcome(status=204))
 _FIRST_SHEET = 4_509_506_114_742_148
+_RECEIVERS = 2
+"""Webhooks of a month whose endpoint is a Receiver: each event costs it a savepoint."""
+_REPLAYED_SECONDS = 20 * 86_400.0
+"""Less than a receiver remembers."""
 _BURST = 150
 """Rows of a large publish; sent one by one they need more than one challenge."""
 
@@ -43,6 +48,8 @@ class Called:
         self.wanted: bool | None = False
         self.rows: dict[int, Row] = {}
         """Of its sheet, since it was made."""
+        self.receiving: Receiving | None = None
+        """Who receives for it, where that is one of our own Receivers and no script."""
         self.got: list[Told] = []
         self.flying: list[Told] = []
 
@@ -104,8 +111,11 @@ class Sheets:
 
     # --- owners -----------------------------------------------------------------------------------
 
-    async def register(self, account: str | None = None) -> None:
-        """Make a webhook and enable it, once its sheet is known."""
+    async def register(self, account: str | None = None, *, receives: bool | None = None) -> None:
+        """Make a webhook and enable it, once its sheet is known.
+
+        `receives`: by a Receiver of our own; the dice decide if it isn't said.
+        """
         account = account or self._dice.one_of(ACCOUNTS)
         await self.publish(account, 1)
         text = f"{account}-key-of-sheet-{self._rows}"
@@ -123,7 +133,22 @@ class Sheets:
         called = Called(made["id"], account, key, url, made["sharedSecret"])
         self.called[called.number] = called
         self.answers(called, OK)
+        if receives is None:
+            receives = len(self.receiving()) < _RECEIVERS and self._dice.chance(0.5)
+        if receives:
+            await self._receive(called)
         await self.switch(called)
+
+    async def _receive(self, called: Called) -> None:
+        path = self._server.path.with_name(f"inbox-{called.number}.db")
+        receiving = Receiving(self._server, self._dice, path, called.secret)
+        await receiving.begin()
+        called.receiving = receiving
+        self._server.sender.programs[called.url] = receiving.take
+
+    def receiving(self) -> list[Receiving]:
+        """Return those who receive by Receivers of our own."""
+        return [one.receiving for one in self.called.values() if one.receiving is not None]
 
     def _wish(self, account: str, url: str) -> dict[str, Any]:
         return {
@@ -174,6 +199,8 @@ class Sheets:
             fate = self._dice.below(10)
             if self._dice.chance(0.2):
                 self._endpoints.names.change(called.url)
+            elif called.receiving is not None:
+                await called.receiving.hinder()
             elif fate < 4:
                 self.answers(called, self._dice.one_of(_BAD))
             elif fate == 4:
@@ -190,12 +217,34 @@ class Sheets:
         """Let an endpoint be well."""
         self._server.sender.visits.pop(called.url, None)
         self._endpoints.names.mend(called.url)
+        if called.receiving is not None:
+            called.receiving.mend()
         self.answers(called, OK)
 
     def answers(self, called: Called, outcome: SendOutcome) -> None:
         """Let an endpoint answer so, but challenges as it should."""
         behaviour: Behaviour = answering_challenges(outcome)
         self._server.sender.behave(called.url, behaviour)
+
+    async def replay(self) -> None:
+        """Send a callback once more to a receiver that has had it, as anybody may who saw it."""
+        called = self._any()
+        receiving = None if called is None else called.receiving
+        if called is None or receiving is None:
+            return
+        since = self._server.clock.monotonic() - _REPLAYED_SECONDS
+        told = [one for one in called.got if one.events is not None and one.began > since]
+        if told:
+            sent = self._dice.one_of(told).sent
+            again = SendRequest(
+                account=called.account,
+                url=called.url,
+                headers=list(sent.headers.items()),
+                body=sent.body,
+                deadline_seconds=10.0,
+            )
+            outcome = await receiving.take(again)
+            must(outcome.status in (None, 200, 503), f"2: a replay was answered {outcome.status}")
 
     def _any(self) -> Called | None:
         return self._dice.one_of(list(self.called.values())) if self.called else None
@@ -232,6 +281,8 @@ class Sheets:
         """Mend all endpoints, and enable what isn't, so that everything is told in the end."""
         for called in self.called.values():
             self.mend(called)
+            if called.receiving is not None:
+                await called.receiving.run_again()
             if await self.standing(called) != "ENABLED":
                 await self._put(called, {"enabled": True}, on=True)
             called.wanted = True
@@ -246,3 +297,10 @@ class Sheets:
             callbacks.all_handled(handled, called.rows, self._server.clock.now())
             callbacks.retried_on_time(called.got)
             callbacks.challenged_between(called.got)
+            if called.receiving is not None:
+                called.receiving.judge(called.rows)
+
+    async def close(self) -> None:
+        """End all receivers."""
+        for receiving in self.receiving():
+            await receiving.close()

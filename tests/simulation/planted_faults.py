@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tests.simulation import faults_of_callbacks as callbacks
+from tests.simulation import faults_of_consumers as consumers
 from tests.simulation import faults_of_dispatch as dispatch
 from tests.simulation import faults_of_egress as egress
 from tests.simulation import faults_of_the_log as log
-from tests.simulation import scenes, scenes_of_egress, scenes_of_sheets
+from tests.simulation import scenes, scenes_of_consumers, scenes_of_egress, scenes_of_sheets
 from tests.simulation.faults_of_the_log import Plant
 from tests.simulation.month import Month, Script
 from tests.simulation.month_of_sheets import MonthOfSheets
@@ -105,4 +106,16 @@ PLANTED = (
     _of_sheets(callbacks.passed_over_while_disabled, 1, scenes_of_sheets.disabled_for_a_while),
     _of_sheets(callbacks.called_while_disabled, 4, scenes_of_sheets.disabled_for_a_while),
     _of_sheets(callbacks.signed_by_another_secret, 9, scenes_of_sheets.a_few_rows),
+    # The receiving half.
+    Planted(
+        consumers.place_moved_before_the_work, 1, scenes_of_consumers.a_follower_killed_in_its_work
+    ),
+    Planted(
+        consumers.place_moved_after_the_work, 2, scenes_of_consumers.a_follower_that_looks_again
+    ),
+    Planted(consumers.gaps_untold, 1, scenes_of_consumers.a_follower_that_stays_away),
+    _of_sheets(consumers.answered_before_it_is_kept, 1, scenes_of_consumers.an_inbox_that_fails),
+    _of_sheets(consumers.repetitions_unknown, 2, scenes_of_consumers.old_callbacks_once_more),
+    _of_sheets(consumers.handled_and_not_settled, 2, scenes_of_consumers.a_receiver_killed_at_work),
+    _of_sheets(consumers.no_order_of_a_row, 3, scenes_of_consumers.handlers_that_fail),
 )

@@ -46,6 +46,7 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes = b""
     counted: bool = False
     """Whether it says where the key stands: the request was counted (contract 1.8)."""
+    headers: Mapping[str, str] = {}
 
     @property
     def json(self) -> Any:
@@ -165,7 +166,8 @@ class Server(World):
         self, method: str, path: str, body: bytes, headers: Mapping[str, str]
     ) -> Answer:
         received = False
-        status, pieces, counted = 0, [b""], False
+        status, pieces = 0, [b""]
+        said: dict[str, str] = {}
 
         async def receive() -> Message:
             nonlocal received
@@ -175,9 +177,9 @@ class Server(World):
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Message) -> None:
-            nonlocal status, counted
+            nonlocal status
             status = message.get("status", status)
-            counted = counted or b"ratelimit-limit" in dict(message.get("headers", ()))
+            said.update({name.decode(): of.decode() for name, of in message.get("headers", ())})
             pieces.append(message.get("body", b""))
 
         scope = {
@@ -189,7 +191,7 @@ class Server(World):
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         }
         await self.app(scope, receive, send)
-        return Answer(status, b"".join(pieces), counted)
+        return Answer(status, b"".join(pieces), "ratelimit-limit" in said, said)
 
     async def new_key(self, account: str, role: Role, text: str) -> str:
         """Make an API key of this text."""

@@ -120,7 +120,7 @@ class World:
             step_to = min(due, timer) if timer is not None else due
             if step_to > until:
                 break
-            await self.clock.advance(max(0.0, step_to - self.clock.monotonic()))
+            await self.clock.advance_to(step_to)
             if due <= self.clock.monotonic():
                 pause = await self._round(worker)
                 self._due[worker] = self.clock.monotonic() + max(pause, 0.0)

@@ -73,7 +73,13 @@ class ManualClock:
 
         What a woken task goes on to wait for is woken too, if it falls due within `seconds`.
         """
-        until = self._monotonic + seconds
+        await self.advance_to(self._monotonic + seconds)
+
+    async def advance_to(self, until: float) -> None:
+        """Move time on as `advance` does, to a moment: of `next_timer`, say.
+
+        The difference of two floats, added to the one, needn't be the other.
+        """
         await self._turns()
         while self._timers and self._timers[0][0] <= until:
             due, _, timer = heapq.heappop(self._timers)
