@@ -251,7 +251,10 @@ class CountStore(Protocol):
     """
 
     async def tell(self, note: CountNote) -> None:
-        """Leave a note for COUNT_NOTES_KEPT_SECONDS, and drop those that lie for longer."""
+        """Leave a note for at least COUNT_NOTES_KEPT_SECONDS.
+
+        What lies for longer is dropped with a teller's first note, and with some of the later ones.
+        """
 
     async def hear(self, listener: str, since_ms: int) -> HeardCounts:
         """Return the notes that others left at `since_ms` or later; one may be there twice.
