@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.acceptance.reconciling import CLOCK
 from tests.acceptance.role_processes import RoleProcess
 from tidings.api.smartsuite import PREFIX
-from tidings.domain.key import (
-    KEY_BYTES,
-    KEY_ID_BYTES,
-    ApiKey,
-    Role,
-    hash_key,
-    new_key_id,
-    new_key_text,
-)
+from tidings.domain.key import Role
 from tidings.domain.limits import REQUESTS_PER_SECOND
 from tidings.domain.server_role import ServerRole
-from tidings.storage.migrate import migrate
-from tidings.storage.open import open_storage
+from tidings.testing.keys import make_key
 
 
+@pytest.mark.only_on("postgresql", "a SQLite file is served by one process")
 def test_one_key_has_its_limit_over_all_processes_and_its_penalty_too(
-    postgres_url: str, tmp_path: Path
+    own_database: str, tmp_path: Path
 ) -> None:
     """First what neither of two would refuse alone: nearly five a second at each.
 
     Then too many at once at one of them: the other hears of the penalty. Stated are half a second
     and what the database takes; here is room for a machine that has other work.
     """
-    spread, loud = asyncio.run(keys(postgres_url, "spread", "loud"))
+    spread, loud = (
+        make_key(own_database, account="acme", name=name, role=Role.ADMIN)
+        for name in ("spread", "loud")
+    )
     options = ("--requests-per-second", str(REQUESTS_PER_SECOND))
     with ExitStack() as stack:
         processes = [
             stack.enter_context(
-                RoleProcess(postgres_url, tmp_path, name, ServerRole.API, options=options)
+                RoleProcess(own_database, tmp_path, name, ServerRole.API, options=options)
             )
             for name in ("one", "two")
         ]
@@ -62,26 +57,6 @@ def test_one_key_has_its_limit_over_all_processes_and_its_penalty_too(
             CLOCK.pause(0.25)
         passed = CLOCK.monotonic() - began
         assert 30 - passed - 1 < int(answer.headers["retry-after"]) <= 30
-
-
-async def keys(database: str, *names: str) -> list[str]:
-    """Bring the database's schema up to date, and create a key of each name."""
-    await migrate(database)
-    storage = await open_storage(database, CLOCK, serve=True)
-    texts = [new_key_text(CLOCK.entropy(KEY_BYTES)) for _ in names]
-    for name, text in zip(names, texts, strict=True):
-        await storage.keys.create(
-            ApiKey(
-                key_id=new_key_id(CLOCK.entropy(KEY_ID_BYTES)),
-                account="acme",
-                name=name,
-                role=Role.ADMIN,
-                key_hash=hash_key(text),
-                created_at=CLOCK.now(),
-            )
-        )
-    await storage.close()
-    return texts
 
 
 def ask(client: httpx.Client, key: str) -> httpx.Response:
