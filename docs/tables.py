@@ -132,15 +132,26 @@ def log_events() -> str:
 
 
 def bounds() -> str:
-    """Every limit, its value, and why."""
-    return table(
-        ("limit", "value", "of what, and why"),
-        (
-            (f"`{name}`", f"{getattr(limits, name):,}", text)
-            for name, text in _documented(limits)
-            if name not in {"KIBIBYTE", "MEBIBYTE"}
-        ),
-    )
+    """Every limit, its value, and why; a table for each part of the module."""
+    parts: dict[str, list[tuple[str, str, str]]] = {}
+    titles = _titles(limits)
+    for name, text in _documented(limits):
+        if name not in {"KIBIBYTE", "MEBIBYTE"}:
+            row = (f"`{name}`", f"{getattr(limits, name):,}", text)
+            parts.setdefault(titles[name], []).append(row)
+    columns = ("limit", "value", "of what, and why")
+    return "\n".join(f"## {title}\n\n{table(columns, rows)}" for title, rows in parts.items())
+
+
+def _titles(module: ModuleType) -> dict[str, str]:
+    """Return for each constant the title of its part of a module (`# --- title ---`)."""
+    title, found = "", {}
+    for line in inspect.getsource(module).splitlines():
+        if above := re.match(r"# --- (\w.*?)(?: \(.*\))? -+$", line):
+            title = above[1][0].upper() + above[1][1:]
+        elif name := re.match(r"([A-Z_]+)\b.* = ", line):
+            found[name[1]] = title
+    return found
 
 
 def commands() -> str:
