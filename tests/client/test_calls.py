@@ -1,22 +1,21 @@
-"""The client: answers become typed messages or our errors, and it waits as it is told.
+"""The client: answers become typed messages or our errors.
 
 Every test is played twice: by the blocking client, and by the asynchronous one.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import json
-from collections.abc import Callable, Iterator
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
 
+from tests.client.scripted_server import LOST, RECEIPT, Server
 from tidings.client import AsyncClient, Change, Client, Patience
-from tidings.client.failures import error_of, rest_after, retry_after
-from tidings.clock import SystemClock
+from tidings.client.failures import error_of
 from tidings.errors import (
     AlreadyExists,
     Conflict,
@@ -33,148 +32,6 @@ from tidings.errors import (
     Unauthenticated,
     Unavailable,
 )
-
-Answer = httpx.Response | Exception | Callable[[], Exception]
-
-
-class Awaited:
-    """An asynchronous client as a blocking one: each of its calls is run to its end."""
-
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._client, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            made = method(*args, **kwargs)
-            return asyncio.run(made if inspect.iscoroutine(made) else _listed(made))
-
-        return call
-
-
-async def _listed(yielded: Any) -> list[Any]:
-    return [one async for one in yielded]
-
-
-class Server:
-    """Answers by script, and keeps what it was sent; `blocking` says by which client."""
-
-    blocking = True
-
-    def __init__(self, *answers: Answer) -> None:
-        self.requests: list[httpx.Request] = []
-        self.bodies: list[bytes] = []
-        self.pauses: list[float] = []
-        self._answers = iter(answers)
-
-    def client(self, *, patience: Patience | None = None, pauses: bool = True) -> Client:
-        """Return a client of this server; its pauses take no time and are kept."""
-        patience = patience or Patience(total_seconds=100, first_seconds=1, longest_seconds=4)
-        transport = httpx.MockTransport(self._answer)
-        where = ("http://server.test", "tdg_key")
-        if self.blocking:
-            pause = self.pauses.append if pauses else None
-            return Client(*where, pause=pause, patience=patience, transport=transport)
-        sleep = self._pause if pauses else None
-        client = AsyncClient(*where, pause=sleep, patience=patience, transport=transport)
-        return cast("Client", Awaited(client))
-
-    async def _pause(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-
-    def _answer(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        self.bodies.append(request.read())
-        answer = next(self._answers)
-        if callable(answer):
-            answer = answer()
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-@pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the time, which stands still unless a test moves it."""
-    time = [0.0]
-    monkeypatch.setattr(SystemClock, "monotonic", lambda _: time[0])
-    return time
-
-
-@pytest.fixture(params=["blocking", "asynchronous"], autouse=True)
-def _colour(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Server, "blocking", request.param == "blocking")
-
-
-RECEIPT = {"accepted": 1, "suppressed": 0, "batch_id": "b", "first_position": 5, "new": "field"}
-LOST = httpx.ReadError("connection lost")
-AWAY = httpx.ConnectError("refused")
-
-
-def busy(status: int = 503, **headers: str) -> httpx.Response:
-    return httpx.Response(status, headers=headers, json={"detail": "busy"})
-
-
-def publish(client: Client) -> object:
-    return client.publish(b"{}", idempotency_key="k")
-
-
-def test_a_publish_is_repeated_under_its_key_until_it_is_answered() -> None:
-    server = Server(AWAY, LOST, busy(), busy(429), httpx.Response(200, json=RECEIPT))
-    receipt = server.client().publish(b'{"a":1}', idempotency_key="k")
-    assert (receipt.accepted, receipt.first_position, receipt.last_position) == (1, 5, None)
-    assert server.bodies == [b'{"a":1}'] * 5
-    assert {request.headers["Idempotency-Key"] for request in server.requests} == {"k"}
-    assert server.requests[0].headers["Authorization"] == "Token tdg_key"
-    assert server.pauses == [1, 2, 4, 4]
-
-
-def test_it_waits_as_long_as_it_is_told() -> None:
-    answer = busy(429, **{"Retry-After": "30"})
-    server = Server(answer, httpx.Response(200, json={"webhooks": []}))
-    server.client().list_webhooks()
-    assert server.pauses == [30]
-
-
-def test_a_client_that_is_given_no_pause_waits_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = Server(busy(429), httpx.Response(200, json={"webhooks": []}))
-
-    def pause(_: SystemClock, seconds: float) -> None:
-        server.pauses.append(seconds)
-
-    async def sleep(_: SystemClock, seconds: float) -> None:
-        server.pauses.append(seconds)
-
-    monkeypatch.setattr(SystemClock, "pause", pause)
-    monkeypatch.setattr(SystemClock, "sleep", sleep)
-    server.client(pauses=False).list_webhooks()
-    assert server.pauses == [1]
-
-
-def test_a_wait_that_patience_does_not_cover_is_not_begun() -> None:
-    server = Server(busy(429, **{"Retry-After": "101"}))
-    with pytest.raises(RateLimited) as raised:
-        server.client().list_webhooks()
-    assert raised.value.retry_after_seconds == 101
-    assert server.pauses == []
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda client: client.create_webhook("s", ["RECORD_CREATED"]),
-        lambda client: client.delete_webhook("w"),
-        lambda client: client.rotate_secret("w"),
-    ],
-)
-def test_what_can_not_be_repeated_safely_is_not_sent_again_after_a_lost_answer(
-    call: Callable[[Client], object],
-) -> None:
-    server = Server(AWAY, LOST)
-    with pytest.raises(Unavailable, match="was lost"):
-        call(server.client())
-    assert len(server.requests) == 2, "where no connection was made, nothing was sent"
 
 
 def test_a_stream_of_lines_is_made_anew_for_every_try() -> None:
@@ -282,120 +139,10 @@ def test_whatever_an_answer_holds_it_becomes_an_error_of_ours(status: int, body:
     assert isinstance(error_of(status, {}, body), TidingsError)
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("5", 5),
-        ("0", 0),
-        ("-5", 1),
-        ("9" * 9, 3600),
-        ("", 1),
-        ("Wed, 21 Oct 2026 07:28:30 GMT", 30),
-        ("Wed, 21 Oct 2026 07:27:00 GMT", 0),
-        ("Sat, 21 Oct 2126 07:28:00 GMT", 3600),
-        ("Wed, 32 Oct 2026 07:28:00 GMT", 1),
-        ("Wed, 21 Oct 2026 07:28:00 -0000", 1),
-    ],
-)
-def test_no_answer_makes_a_client_wait_for_ever(header: str, seconds: float) -> None:
-    dated = {"Retry-After": header, "date": "Wed, 21 Oct 2026 07:28:00 GMT"}
-    assert retry_after(dated) == seconds
-
-
-def test_a_date_to_wait_for_says_nothing_without_the_server_s_own() -> None:
-    assert retry_after({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}) == 1
-
-
 def test_an_answer_that_is_no_tidings_server_s_is_told_as_that() -> None:
     server = Server(httpx.Response(200, text="<html>hello</html>"))
     with pytest.raises(Unavailable, match="is the URL right"):
         server.client(patience=Patience(total_seconds=0)).list_webhooks()
-
-
-def quota(remaining: str, reset: str, status: int = 200) -> httpx.Response:
-    fields = {"RateLimit-Limit": "5", "RateLimit-Remaining": remaining, "RateLimit-Reset": reset}
-    return httpx.Response(status, headers=fields, json={"webhooks": []})
-
-
-def test_it_rests_where_an_answer_says_that_it_was_the_last_for_now() -> None:
-    server = Server(quota("1", "1"), quota("0", "1"), quota("4", "1"), quota("3", "1"))
-    client = server.client()
-    for _ in range(4):
-        client.list_webhooks()
-    assert server.pauses == [1.0], "once, before the third"
-
-
-def test_a_rest_that_has_passed_is_not_taken_again(now: list[float]) -> None:
-    server = Server(quota("0", "7"), quota("0", "7"), quota("6", "7"))
-    client = server.client()
-    client.list_webhooks()
-    now[0] += 5
-    client.list_webhooks()
-    now[0] += 8
-    client.list_webhooks()
-    assert server.pauses == [2.0]
-
-
-def test_a_server_that_never_answers_is_not_tried_for_longer_than_patience(
-    now: list[float],
-) -> None:
-    def hang() -> Exception:
-        now[0] += 75
-        return httpx.ReadTimeout("timed out")
-
-    server = Server(hang, hang, hang)
-    with pytest.raises(Unavailable):
-        server.client().list_webhooks()
-    assert len(server.requests) == 2
-
-
-def test_a_stream_that_took_long_is_sent_again_all_the_same(now: list[float]) -> None:
-    def lose() -> Exception:
-        now[0] += 1_000
-        return LOST
-
-    server = Server(lose, httpx.Response(200, json={"lines": 1}))
-    receipt = server.client().publish_lines("s", lambda: [b"{}\n"], idempotency_key="k")
-    assert receipt.lines == 1
-
-
-def test_an_answer_that_drips_is_given_up(now: list[float]) -> None:
-    sent = 0
-
-    class Dripping(httpx.SyncByteStream, httpx.AsyncByteStream):
-        def __iter__(self) -> Iterator[bytes]:
-            nonlocal sent
-            while True:
-                sent += 1
-                now[0] += 50
-                yield b" "
-
-        async def __aiter__(self) -> Any:
-            for piece in self:
-                yield piece
-
-    server = Server(httpx.Response(200, stream=Dripping()))
-    with pytest.raises(Unavailable, match="took over"):
-        server.client().list_webhooks()
-    assert sent == 3
-
-
-def test_a_refusal_that_was_waited_for_is_not_rested_for_again() -> None:
-    refused = quota("0", "30", 429)
-    refused.headers["Retry-After"] = "30"
-    server = Server(refused, quota("4", "1"), quota("3", "1"))
-    client = server.client()
-    client.list_webhooks()
-    client.list_webhooks()
-    assert server.pauses == [30.0]
-
-
-@pytest.mark.parametrize(
-    ("remaining", "reset", "rest"),
-    [("0", "2", 2.0), ("1", "2", 0.0), ("", "2", 0.0), ("0", "soon", 1.0), ("0", "9" * 9, 60.0)],
-)
-def test_no_answer_makes_it_rest_for_ever(remaining: str, reset: str, rest: float) -> None:
-    assert rest_after({"RateLimit-Remaining": remaining, "ratelimit-reset": reset}) == rest
 
 
 def test_a_rotation_gives_the_new_secret_and_until_when_the_last_one_signs() -> None:
@@ -406,16 +153,6 @@ def test_a_rotation_gives_the_new_secret_and_until_when_the_last_one_signs() -> 
     assert (rotation.signing_secret, rotation.previous_expires_at) == ("whsec_bmV3", until)
     assert server.requests[0].url.path.endswith("/RotateSecret")
     assert json.loads(server.bodies[0]) == {"webhook_id": "w"}
-
-
-def test_what_one_service_says_of_its_limit_is_not_forgotten_by_a_call_of_another() -> None:
-    server = Server(quota("0", "7"), httpx.Response(200, json=RECEIPT), quota("4", "1"))
-    client = server.client()
-    client.list_webhooks()
-    publish(client)
-    assert server.pauses == []
-    client.list_webhooks()
-    assert server.pauses == [7.0]
 
 
 def test_changes_are_published_as_they_are_meant_and_what_is_not_said_is_not_sent() -> None:
