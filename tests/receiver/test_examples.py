@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import importlib.util
+import io
 import os
 import sqlite3
 import subprocess
@@ -155,7 +156,10 @@ def test_flask_sees_a_body_that_something_else_has_read_before(folder: Path) -> 
         sent = signed(fresh_body("n1", row_event(1)))
         answer = client.post(PATH, data=sent.body, headers=dict(sent.headers))
         assert answer.status_code == 200
-        assert read == [sent.body]
+        unsized = {"input_stream": io.BytesIO(sent.body or b""), "headers": dict(sent.headers)}
+        chunked = {"wsgi.input_terminated": True}
+        assert client.post(PATH, environ_overrides=chunked, **unsized).status_code == 200
+        assert read == [sent.body] * 2
     finally:
         module.receiver.stop()
 

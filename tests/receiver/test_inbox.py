@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from tests.receiver.senders import callback, callback_body, cell_event, message,
 from tidings.domain import limits
 from tidings.errors import ConfigurationError
 from tidings.receiver import GiveUp, ReceivedEvent, Receiver
+from tidings.receiver.inbox import DeadItem
+from tidings.receiver.notification import Kept
 from tidings.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
@@ -160,6 +163,35 @@ async def test_dead_letters_are_run_again_in_their_order_or_dropped(
         assert await receiver.dead_letters() == []
         assert await receiver.run_again(numbers) == 0
     assert handled == ["row created 1", "row updated 1", "row deleted 1"]
+
+
+async def test_a_dead_letter_that_goes_while_they_are_listed_is_left_out(
+    inbox: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver = receiver_at(inbox, clock, tries=1)
+    receiver.on()(lambda event: 1 / 0)
+    async with receiver:
+        await receiver.receive(callback("n", *map(row_event, range(5))))
+        await work_off(receiver)
+        assert receiver._sitting is not None
+        kept = receiver._sitting.inbox
+        list_dead, read = kept.dead, kept.contents
+        reads: list[int] = []
+
+        async def read_and_count(notification: int) -> Kept | None:
+            reads.append(notification)
+            return await read(notification)
+
+        async def drop_listed(*asked: Any) -> Sequence[DeadItem]:
+            found = await list_dead(*asked)
+            await receiver.drop([one.item.number for one in found])
+            return found
+
+        monkeypatch.setattr(kept, "contents", read_and_count)
+        assert len(await receiver.dead_letters()) == 5
+        assert len(reads) == 1, "a callback is read once for all its letters"
+        monkeypatch.setattr(kept, "dead", drop_listed)
+        assert await receiver.dead_letters() == []
 
 
 async def test_nothing_is_left_of_what_was_handled(inbox: str, clock: ManualClock) -> None:

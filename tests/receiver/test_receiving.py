@@ -158,6 +158,10 @@ async def test_a_consumers_own_transaction_decides_the_answer(clock: ManualClock
         kept.setdefault(callback.identity, callback)
 
     async def keep_async(callback: Callback) -> None:
+        if broken:
+            waiting = asyncio.create_task(asyncio.sleep(60))
+            waiting.cancel()
+            await waiting
         keep(callback)
 
     for function in (keep, keep_async):

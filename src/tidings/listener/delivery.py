@@ -8,8 +8,8 @@ from http import HTTPStatus
 
 import msgspec
 
-from tidings.receiver.notification import ItemKind, Kept, Notification, ReceivedEvent
-from tidings.receiver.reading import Contents
+from tidings.receiver.notification import ItemKind, Notification, ReceivedEvent
+from tidings.receiver.reading import contents_of
 
 
 class What(StrEnum):
@@ -73,15 +73,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 def opened(notification: Notification) -> tuple[What, tuple[ReceivedEvent, ...]]:
     """Return what a notification is, and its events."""
-    kept = Kept(
-        number=0,
-        identity=notification.identity,
-        message_id=notification.message_id,
-        received_at=notification.received_at,
-        body=notification.body,
-        stale=notification.stale,
-    )
-    contents = Contents(kept)
+    contents = contents_of(notification)
     parts = list(contents.parts())
     # A callback without events has no parts.
     what = _WHAT[parts[0].kind] if parts else What.CALLBACK

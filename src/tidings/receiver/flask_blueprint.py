@@ -42,5 +42,6 @@ def _body(max_bytes: int) -> bytes | None:
     """Read the body, also where something before has read and kept it."""
     length = flask.request.content_length
     if length is None:
-        return read_bounded(flask.request.stream, max_bytes + 1, max_bytes)
+        body = read_bounded(flask.request.stream, max_bytes + 1, max_bytes)
+        return body if body != b"" else flask.request.get_data()
     return None if length > max_bytes else flask.request.get_data()

@@ -123,8 +123,8 @@ class Inbox(Protocol):
     async def next_due_ms(self, claim: Claim) -> int | None:
         """Return when the next item is to be tried; None where none waits."""
 
-    async def contents(self, notification: int) -> Kept:
-        """Return a notification that has items."""
+    async def contents(self, notification: int) -> Kept | None:
+        """Return a notification that has items; None where it has none left."""
 
     def together(self, claim: Claim) -> AbstractAsyncContextManager[Turn]:
         """Begin a transaction for some handlers; commit it when the block ends, undo it when that

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from tidings.receiver.notification import Kept, Notification, ReceivedEvent
-from tidings.receiver.reading import Contents
+from tidings.receiver.cancellation import unless_cancelled
+from tidings.receiver.notification import Notification, ReceivedEvent
+from tidings.receiver.reading import contents_of
 
 
 class Callback(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,24 +39,16 @@ class OwnTransaction:
         """Hand a notification over; raise what the consumer's function raises."""
         callback = callback_of(notification)
         if inspect.iscoroutinefunction(self._keep):
-            await self._keep(callback)
+            await unless_cancelled(self._keep(callback))
             return
         kept = await asyncio.to_thread(self._keep, callback)
         if inspect.isawaitable(kept):
-            await kept
+            await unless_cancelled(kept)
 
 
 def callback_of(notification: Notification) -> Callback:
     """Return a notification with its events."""
-    kept = Kept(
-        number=0,
-        identity=notification.identity,
-        message_id=notification.message_id,
-        received_at=notification.received_at,
-        body=notification.body,
-        stale=notification.stale,
-    )
-    contents = Contents(kept)
+    contents = contents_of(notification)
     return Callback(
         identity="" if notification.identity is None else notification.identity.hex(),
         notification=notification,

@@ -136,10 +136,11 @@ class PostgresInbox:
             due_ms: int | None = await db.fetchval(_SQL["next_due"], claim.receiver)
         return due_ms
 
-    async def contents(self, notification: int) -> Kept:
+    async def contents(self, notification: int) -> Kept | None:
         """Read a notification."""
         async with self._transaction() as db:
-            return _kept(await db.fetchrow(_SQL["contents"], notification))
+            row = await db.fetchrow(_SQL["contents"], notification)
+        return None if row is None else _kept(row)
 
     @asynccontextmanager
     async def together(self, claim: Claim) -> AsyncIterator[Turn]:

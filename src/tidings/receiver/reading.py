@@ -13,7 +13,14 @@ from typing import Any, Final
 import msgspec
 
 from tidings.domain.limits import OBJECT_KEY_BYTES, RECEIVED_EVENTS
-from tidings.receiver.notification import Item, ItemKind, Kept, Part, ReceivedEvent
+from tidings.receiver.notification import (
+    Item,
+    ItemKind,
+    Kept,
+    Notification,
+    Part,
+    ReceivedEvent,
+)
 
 _ANYTHING: Final = msgspec.json.Decoder()
 _ROW_OF_CELL: Final = "cell"
@@ -111,6 +118,20 @@ class Contents:
         if identity is None and isinstance(data, dict):
             identity = _id(data.get("id"))
         return bounded(f"{object_type}:{identity}")
+
+
+def contents_of(notification: Notification) -> Contents:
+    """Return a notification's JSON before it is kept."""
+    return Contents(
+        Kept(
+            number=0,
+            identity=notification.identity,
+            message_id=notification.message_id,
+            received_at=notification.received_at,
+            body=notification.body,
+            stale=notification.stale,
+        )
+    )
 
 
 def bounded(key: str) -> bytes:

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import groupby
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -20,7 +21,7 @@ from tidings.receiver.background import Background
 from tidings.receiver.clock import Clock
 from tidings.receiver.decision import ACKNOWLEDGED, UNAVAILABLE, Rules, decide
 from tidings.receiver.hooks import ANY, F, Hooks
-from tidings.receiver.inbox import Inbox
+from tidings.receiver.inbox import DeadItem, Inbox
 from tidings.receiver.notification import DeadLetter, ItemKind, Notification, ReceivedEvent
 from tidings.receiver.opening import inbox_at
 from tidings.receiver.own_transaction import OwnTransaction
@@ -252,17 +253,12 @@ class Receiver:
         """Return events that were given up, by number, those behind `after`."""
         inbox = (await self._sat()).inbox
         letters = []
-        for dead in await inbox.dead(self.name, after, limit):
-            contents = Contents(await inbox.contents(dead.item.notification))
-            letters.append(
-                DeadLetter(
-                    number=dead.item.number,
-                    event=contents.event(dead.item, dead.item.tries),
-                    tries=dead.item.tries,
-                    dead_at=from_milliseconds(dead.dead_at_ms),
-                    error=dead.error,
-                )
-            )
+        found = await inbox.dead(self.name, after, limit)
+        for notification, group in groupby(found, lambda dead: dead.item.notification):
+            kept = await inbox.contents(notification)
+            if kept is not None:  # else they were run again, or dropped, since they were listed
+                contents = Contents(kept)
+                letters += [_letter(dead, contents) for dead in group]
         return letters
 
     async def run_again(self, numbers: Sequence[int]) -> int:
@@ -338,3 +334,13 @@ class Receiver:
     def _check_hook(self) -> None:
         if self._own is not None:
             raise ConfigurationError("on", "OwnTransaction's function gets everything itself")
+
+
+def _letter(dead: DeadItem, contents: Contents) -> DeadLetter:
+    return DeadLetter(
+        number=dead.item.number,
+        event=contents.event(dead.item, dead.item.tries),
+        tries=dead.item.tries,
+        dead_at=from_milliseconds(dead.dead_at_ms),
+        error=dead.error,
+    )

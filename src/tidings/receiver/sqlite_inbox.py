@@ -90,7 +90,7 @@ class SqliteInbox:
         """Read when the next is to be tried."""
         return await self._write(rows.next_due, claim)
 
-    async def contents(self, notification: int) -> Kept:
+    async def contents(self, notification: int) -> Kept | None:
         """Read a notification."""
         return await self._write(rows.contents, notification)
 

@@ -118,9 +118,10 @@ def unopened(db: sqlite3.Connection, claim: Claim, limit: int, max_bytes: int) -
     return [kept_of(row) for row in found]
 
 
-def contents(db: sqlite3.Connection, notification: int) -> Kept:
+def contents(db: sqlite3.Connection, notification: int) -> Kept | None:
     """Return a notification that has items."""
-    return kept_of(db.execute(SQL["contents"], (notification,)).fetchone())
+    row = db.execute(SQL["contents"], (notification,)).fetchone()
+    return None if row is None else kept_of(row)
 
 
 def due(db: sqlite3.Connection, claim: Claim, now_ms: int, limit: int) -> list[Item]:

@@ -294,8 +294,10 @@ class Worker:
     async def _contents_of(self, item: Item) -> Contents:
         found = self._contents.get(item.notification)
         if found is None:
-            found = Contents(await self._inbox.contents(item.notification))
-            self._contents[item.notification] = found
+            kept = await self._inbox.contents(item.notification)
+            if kept is None:
+                raise ClaimLost("another process has handled this event")
+            found = self._contents[item.notification] = Contents(kept)
             self._bound_contents()
         return found
 
