@@ -29,8 +29,8 @@ LONGEST = (
     "simulation/test_planted_faults.py",
 )
 """Modules of over ten seconds, the longest first: what is begun last is waited for by all."""
-WORKERS = 8
-"""At most: each may have a PostgreSQL of its own."""
+WORKERS = 4
+"""At most: a container may show more processors than it gets, and each has a PostgreSQL."""
 
 
 @pytest.hookimpl(optionalhook=True)
