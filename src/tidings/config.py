@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(
         8080, description="The port to listen on; 0 picks a free one and says which."
     )
+    health_port: Annotated[int | None, Field(ge=0, le=65_535)] = Field(
+        None,
+        description="Another port, which answers /healthz and /readyz alone: in any role, also "
+        "while the process starts and stops, and beside `connections`.",
+    )
     roles: str = Field(
         ",".join(ServerRole),
         description="What this process does, parted by commas: api answers requests, dispatcher "

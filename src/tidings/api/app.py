@@ -55,6 +55,14 @@ def build_app(engine: Engine) -> ASGIApp:
     return _App(engine)
 
 
+def build_health_app(
+    storage: Storage, clock: Clock, readiness: Sequence[ReadinessCheck]
+) -> ASGIApp:
+    """Return an application that says how a process is, and nothing else."""
+    looked_at = Readiness(storage, clock, readiness)
+    return _router({("GET", "/healthz"): live, ("GET", "/readyz"): looked_at})
+
+
 class _App:
     def __init__(self, engine: Engine) -> None:
         authenticator, clock = engine.authenticator, engine.clock

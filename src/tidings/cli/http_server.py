@@ -128,10 +128,10 @@ def _ended_by_pipe(loop: asyncio.AbstractEventLoop, lifeline: int, ending: async
 
 
 @contextmanager
-def bound(host: str, port: int) -> Iterator[socket.socket]:
+def bound(host: str, port: int, *, setting: str = "port") -> Iterator[socket.socket]:
     """Bind the address without listening yet, so that nobody connects before all is ready.
 
-    Raises FailedPrecondition where that can't be.
+    Raises FailedPrecondition where that can't be, naming the `setting` that the port is of.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -150,7 +150,7 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
         except OSError as error:
             raise FailedPrecondition(
                 f"{host} port {port} can't be listened on: {error.strerror}. "
-                f"Choose another with {flag_of('port')}."
+                f"Choose another with {flag_of(setting)}."
             ) from None
         yield listener
 

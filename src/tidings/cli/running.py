@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tidings.api.unavailable import respond_unavailable
 from tidings.engine.worker import Worker, run_worker
 from tidings.ports import Clock
+
+_T = TypeVar("_T")
+
+
+class EndedEarly(Exception):
+    """The process was told to end before it had started."""
+
+
+async def unless_ended(ending: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T:
+    """Do a part of a start, however long it takes; where `ending` is set first, it is cancelled.
+
+    Raises EndedEarly then, and what the work raises.
+    """
+    doing, told = asyncio.create_task(work), asyncio.create_task(ending.wait())
+    try:
+        await asyncio.wait([doing, told], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        told.cancel()
+        doing.cancel()  # it may be done, and stays so
+        await asyncio.wait([doing])
+    if doing.cancelled():
+        raise EndedEarly
+    return doing.result()
 
 
 class Running:

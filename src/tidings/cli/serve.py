@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import socket
 import sys
+from typing import TYPE_CHECKING
 
 from tidings.cli.logs import configure_logs
 from tidings.cli.options import with_settings
 from tidings.cli.output import note
 from tidings.clock import SystemClock
 from tidings.config import Settings, flag_of
-from tidings.domain.server_role import EVERY_ROLE, ServerRole
+from tidings.domain.server_role import EVERY_ROLE
 from tidings.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from tidings.cli.sockets import Sockets
 
 _SWITCH_SECONDS = 0.0005
 _COLLECT_AFTER = 50_000
@@ -25,6 +27,7 @@ _COLLECT_AFTER = 50_000
     "statement_seconds",
     "host",
     "port",
+    "health_port",
     "roles",
     "workers",
     "dev",
@@ -57,7 +60,7 @@ def serve(settings: Settings) -> None:
     configure_logs(settings.log_level, settings.log_format)
     if settings.workers > 1:
         sys.exit(_serve_together(settings))
-    _serve_alone(settings, None, None)
+    _serve_alone(settings)
 
 
 def check_shared(settings: Settings) -> None:
@@ -77,29 +80,28 @@ def check_shared(settings: Settings) -> None:
         )
 
 
-def _serve_alone(settings: Settings, listener: socket.socket | None, lifeline: int | None) -> None:
+def _serve_alone(
+    settings: Settings, *, sockets: Sockets | None = None, lifeline: int | None = None
+) -> None:
     # Imported late, so that no other command waits for all the server's parts to load.
     import uvloop
 
     from tidings.cli.server import run_server
 
     tune_interpreter()
-    uvloop.run(run_server(settings, _ready, listener=listener, lifeline=lifeline))
+    uvloop.run(run_server(settings, _ready, sockets=sockets, lifeline=lifeline))
 
 
 def _serve_together(settings: Settings) -> int:
-    """Bind the port once, and let each worker accept from it; return the exit code."""
+    """Bind the ports once, and let each worker accept from them; return the exit code."""
     from tidings.cli import server  # noqa: F401 - loaded once, and not by each worker
-    from tidings.cli.http_server import bound
+    from tidings.cli.sockets import bound_sockets
     from tidings.cli.workers import Workers
 
-    with contextlib.ExitStack() as stack:
-        listener = None
-        if ServerRole.API in settings.server_roles:
-            listener = stack.enter_context(bound(settings.host, settings.port))
+    with bound_sockets(settings) as sockets:
 
         def work(lifeline: int) -> None:
-            _serve_alone(settings, listener, lifeline)
+            _serve_alone(settings, sockets=sockets, lifeline=lifeline)
 
         gc.freeze()
         return Workers(settings.workers, work, SystemClock()).run()

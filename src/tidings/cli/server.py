@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 from tidings import telemetry
+from tidings.api.app import build_health_app
 from tidings.api.health import ReadinessCheck
 from tidings.cli.api_part import ApiPart
-from tidings.cli.http_server import bound, ended_by_signals, url_of
-from tidings.cli.running import Running
+from tidings.cli.health_part import health_served
+from tidings.cli.http_server import ended_by_signals, url_of
+from tidings.cli.running import EndedEarly, Running, unless_ended
+from tidings.cli.sockets import Sockets, bound_sockets
 from tidings.clock import SystemClock
 from tidings.config import Settings
 from tidings.domain.address import AddressPolicy
@@ -24,7 +27,7 @@ from tidings.engine.retention import Retention
 from tidings.engine.sweep_watch import SweepWatch
 from tidings.engine.sweeper import Sweeper
 from tidings.engine.worker import Worker
-from tidings.ports import Clock, Storage
+from tidings.ports import Clock, Sender, Storage
 from tidings.sender import CurlSender
 from tidings.storage.migrate import migrate_own
 from tidings.storage.open import open_storage
@@ -36,74 +39,91 @@ async def run_server(
     settings: Settings,
     ready: Callable[[str], None],
     *,
-    listener: socket.socket | None = None,
+    sockets: Sockets | None = None,
     lifeline: int | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain (within 30 s) and return.
 
     `ready` is called with a sentence once the schema is current, the dispatch has taken over and
-    connections are accepted. `listener` is a socket that is bound already, where processes share
-    one; `lifeline` a pipe that whoever started them holds open: its end is as a SIGTERM. A second
-    signal ends without waiting. Raises what opening the storage raises, and FailedPrecondition
-    where the port is taken.
+    connections are accepted. `sockets` are bound already, where processes share them; `lifeline` is
+    a pipe that whoever started them holds open: its end is as a SIGTERM. One that comes during
+    the start breaks it off; a second signal ends without waiting. Raises what opening the storage
+    raises, and FailedPrecondition where a port is taken.
     """
-    clock = SystemClock()
-    await migrate_own(settings.database)
-    async with _opened(settings, clock) as storage:
-        server = _Server(settings, clock, storage, ready)
-        try:
-            with _socket_of(settings, listener) as bound_socket:
-                await server.run(bound_socket, lifeline)
-        finally:
-            await server.close()
+    server, ending = _Server(settings, SystemClock(), ready), asyncio.Event()
+    with ended_by_signals(ending, server.hang_up, lifeline):
+        with suppress(EndedEarly):
+            await server.run(sockets, ending)
+        telemetry.logger().info(telemetry.SERVER_STOPPED)
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[Storage]:
-    storage = await open_storage(
+async def _opened(
+    settings: Settings, clock: Clock, ending: asyncio.Event
+) -> AsyncIterator[Storage]:
+    await migrate_own(settings.database)
+    opening = open_storage(
         settings.database,
         clock,
         serve=True,
         connections=settings.database_connections,
         statement_seconds=settings.statement_seconds,
     )
+    storage = await unless_ended(ending, opening)
     try:
         yield storage
     finally:
         await storage.close()
 
 
-def _socket_of(
-    settings: Settings, listener: socket.socket | None
-) -> AbstractContextManager[socket.socket | None]:
-    if listener is not None or ServerRole.API not in settings.server_roles:
-        return nullcontext(listener)
-    return bound(settings.host, settings.port)
-
-
 class _Server:
     """All parts of one process, by its roles, from start to end."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, storage: Storage, ready: Callable[[str], None]
+        self, settings: Settings, clock: SystemClock, ready: Callable[[str], None]
     ) -> None:
-        roles = settings.server_roles
-        holder = f"{socket.gethostname()}-{os.getpid()}-{clock.entropy(_HOLDER_BYTES).hex()}"
         self._settings = settings
         self._clock = clock
         self._ready = ready
-        self._sender = CurlSender(AddressPolicy(dev=settings.dev), clock, ca_file=settings.ca_file)
-        self._watch = SweepWatch(storage.lifecycle)
+        self._hindrance: str | None = "the server is starting"
         self._api: ApiPart | None = None
         self._dispatch: Dispatch | None = None
         self._sweeper: Sweeper | None = None
         self._attendance: Attendance | None = None
+
+    async def run(self, sockets: Sockets | None, ending: asyncio.Event) -> None:
+        """Start, serve, drain. Raises EndedEarly where `ending` came first."""
+        own = bound_sockets(self._settings) if sockets is None else nullcontext(sockets)
+        policy = AddressPolicy(dev=self._settings.dev)
+        async with _opened(self._settings, self._clock, ending) as storage:
+            sender = CurlSender(policy, self._clock, ca_file=self._settings.ca_file)
+            checks = self._checks(storage)
+            self._put_together(storage, sender, checks)
+            health = build_health_app(storage, self._clock, checks)
+            try:
+                with own as listening:
+                    async with health_served(health, listening.health):
+                        await self._serve(listening, ending)
+            finally:
+                await sender.close()
+
+    def hang_up(self) -> None:
+        """Answer what is open no more."""
+        if self._api is not None:
+            self._api.hang_up()
+
+    def _put_together(
+        self, storage: Storage, sender: Sender, checks: Sequence[ReadinessCheck]
+    ) -> None:
+        settings, clock = self._settings, self._clock
+        roles = settings.server_roles
+        holder = f"{socket.gethostname()}-{os.getpid()}-{clock.entropy(_HOLDER_BYTES).hex()}"
         if ServerRole.API in roles:
-            self._api = ApiPart(settings, clock, storage, self._sender, holder, self._checks(roles))
+            self._api = ApiPart(settings, clock, storage, sender, holder, checks)
         if ServerRole.DISPATCHER in roles:
             self._dispatch = Dispatch(
                 storage,
-                self._sender,
+                sender,
                 clock,
                 holder,
                 reads=None if self._api is None else self._api.reads,
@@ -116,36 +136,38 @@ class _Server:
             if not storage.capabilities.sole_server:
                 self._attendance = Attendance(storage.roster, clock, ServerRole.SWEEPER, holder)
 
-    async def run(self, listener: socket.socket | None, lifeline: int | None) -> None:
-        """Start, serve, drain."""
+    async def _serve(self, sockets: Sockets, ending: asyncio.Event) -> None:
+        try:
+            await unless_ended(ending, self._start())
+        except EndedEarly:
+            if self._dispatch is not None:
+                await self._dispatch.stop()
+            raise
+        working = Running(self._workers(), self._clock)
+        self._hindrance = None
+        if self._api is not None and sockets.api is not None:
+            self._api.start(sockets.api, lambda: self._announce(sockets), ending)
+        else:
+            self._announce(sockets)
+        await ending.wait()
+        self._hindrance = "the server is stopping"
+        telemetry.logger().info(telemetry.SERVER_DRAINING)
+        # Pings land while requests are answered, so that both fit into the 30 s together;
+        # what is published meanwhile is pinged by the next start, from the checkpoint.
+        ended = await asyncio.gather(
+            self._stop_api(), self._stop_working(working), return_exceptions=True
+        )
+        if self._api is not None:
+            await self._api.write_down()
+        for failure in ended:
+            if isinstance(failure, BaseException):
+                raise failure
+
+    async def _start(self) -> None:
         if self._sweeper is not None:
             await self._sweeper.run_once()
         if self._dispatch is not None:
             await self._dispatch.start()
-        ending = asyncio.Event()
-        working = Running(self._workers(), self._clock)
-        with ended_by_signals(ending, self._hang_up, lifeline):
-            if self._api is not None and listener is not None:
-                self._api.start(listener, lambda: self._announce(listener), ending)
-            else:
-                self._announce(None)
-            await ending.wait()
-            telemetry.logger().info(telemetry.SERVER_DRAINING)
-            # Pings land while requests are answered, so that both fit into the 30 s together;
-            # what is published meanwhile is pinged by the next start, from the checkpoint.
-            ended = await asyncio.gather(
-                self._stop_api(), self._stop_working(working), return_exceptions=True
-            )
-            if self._api is not None:
-                await self._api.write_down()
-            for failure in ended:
-                if isinstance(failure, BaseException):
-                    raise failure
-        telemetry.logger().info(telemetry.SERVER_STOPPED)
-
-    async def close(self) -> None:
-        """Hang up on all endpoints."""
-        await self._sender.close()
 
     def _workers(self) -> tuple[Worker, ...]:
         workers: list[Worker] = []
@@ -168,31 +190,35 @@ class _Server:
         if self._attendance is not None:
             await self._attendance.leave()
 
-    def _hang_up(self) -> None:
-        if self._api is not None:
-            self._api.hang_up()
-
-    def _announce(self, listener: socket.socket | None) -> None:
-        url = None if listener is None else url_of(listener, "http")
+    def _announce(self, sockets: Sockets) -> None:
+        url, health_url = (None if one is None else url_of(one, "http") for one in sockets)
         roles = self._settings.roles
         telemetry.logger().info(
-            telemetry.SERVER_STARTED, url=url, roles=roles, dev=self._settings.dev
+            telemetry.SERVER_STARTED,
+            url=url,
+            health_url=health_url,
+            roles=roles,
+            dev=self._settings.dev,
         )
+        sentence = f"tidings works as {roles}" if url is None else f"tidings is listening on {url}"
         self._ready(
-            f"tidings works as {roles}" if url is None else f"tidings is listening on {url}"
+            sentence if health_url is None else f"{sentence} and says how it is on {health_url}"
         )
 
-    def _checks(self, roles: frozenset[ServerRole]) -> tuple[ReadinessCheck, ...]:
+    def _checks(self, storage: Storage) -> tuple[ReadinessCheck, ...]:
         """Return what must be well, besides the database, for this process to be ready."""
-        checks: list[ReadinessCheck] = [self._sweeping]
-        if ServerRole.DISPATCHER in roles:
-            checks.append(self._dispatching)
-        return tuple(checks)
+        watch = SweepWatch(storage.lifecycle)
 
-    async def _dispatching(self) -> str | None:
-        return None if self._dispatch is None else self._dispatch.hindrance
+        async def working() -> str | None:
+            return self._hindrance
 
-    async def _sweeping(self) -> str | None:
-        if self._sweeper is not None and self._sweeper.hindrance is not None:
-            return self._sweeper.hindrance
-        return await self._watch.hindrance()
+        async def dispatching() -> str | None:
+            return None if self._dispatch is None else self._dispatch.hindrance
+
+        async def sweeping() -> str | None:
+            leads = self._attendance is None or self._attendance.leads
+            if self._sweeper is not None and leads and self._sweeper.hindrance is not None:
+                return self._sweeper.hindrance
+            return await watch.hindrance()
+
+        return (working, dispatching, sweeping)

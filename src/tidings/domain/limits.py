@@ -330,6 +330,8 @@ READY_SECONDS = 5.0
 """For one check of `/readyz`: what takes longer isn't ready."""
 READY_HOLD_SECONDS = 1.0
 """How long an answer of `/readyz` is held: it needs no key, and each look writes."""
+HEALTH_CONNECTIONS = 64
+"""Open connections to `health_port`: a few probes a second ask there."""
 WORKERS = 256
 """Processes under one `tidings serve`."""
 WORKER_RESTART_SECONDS = 1.0
