@@ -33,7 +33,7 @@ from typing import Any
 import pytest
 
 from tests.pages import Block, blocks_of, headings_of, links_of, shape_of
-from tidings import telemetry
+from tidings import errors, telemetry
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -298,6 +298,25 @@ def test_every_dependency_is_reasoned_on_the_page_of_dependencies() -> None:
     named = {re.split(r"[^\w-]", one)[0] for one in [*project["dependencies"], *extras]}
     page = (ROOT / "docs" / "decisions" / "0020-dependencies.md").read_text().lower()
     assert [name for name in sorted(named) if not re.search(rf"\b{name}\b", page)] == []
+
+
+def test_the_tree_of_errors_is_drawn_as_it_stands() -> None:
+    branch = [errors.TidingsError.__name__]
+    drawn: set[tuple[str, str]] = set()
+    for bars, names in re.findall(
+        r"^    ([│ ]*)[├└]── (\w+(?:, \w+)*)", errors.__doc__ or "", re.M
+    ):
+        branch[len(bars) // 4 + 1 :] = names.split(", ")
+        drawn |= {(name, branch[len(bars) // 4]) for name in names.split(", ")}
+    code = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    classes = re.findall(r"^class (\w+)\((\w+)\)", code, re.MULTILINE)
+    stands: set[tuple[str, str]] = set()
+    parents = {errors.TidingsError.__name__}
+    while parents:
+        grown = {(name, parent) for name, parent in classes if parent in parents}
+        stands |= grown
+        parents = {name for name, _ in grown}
+    assert drawn == stands
 
 
 def test_every_page_is_reachable_from_the_readme() -> None:

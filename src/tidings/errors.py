@@ -13,6 +13,7 @@
     │   │   ├── AlreadyExists
     │   │   └── IdempotencyKeyReused the same Idempotency-Key with another body
     │   ├── FailedPrecondition       not in this state
+    │   │   └── NoPostgreSQL         none to start here (`demo/private_postgres.py`)
     │   ├── TooLarge                 over a limit of size; `argument` names what
     │   ├── UnsupportedMediaType     a Content-Type or -Encoding we don't read
     │   ├── SheetRefusal             by a code of Smartsheet's (`domain/sheet_refusal.py`)
