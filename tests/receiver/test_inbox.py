@@ -111,6 +111,25 @@ async def test_events_of_one_object_keep_their_order_whatever_fails(
     ]
 
 
+async def test_a_row_of_one_sheet_holds_up_no_row_of_another_that_has_its_number(
+    inbox: str, clock: ManualClock
+) -> None:
+    handled: list[Any] = []
+    receiver = receiver_at(inbox, clock)
+
+    @receiver.on()
+    def handle(event: ReceivedEvent) -> None:
+        if event.scope_object_id == 1:
+            raise ValueError
+        handled.append((event.scope_object_id, event.id))
+
+    async with receiver:
+        for sheet in (1, 2):
+            await receiver.receive(callback(str(sheet), row_event(7), scopeObjectId=sheet))
+        await work_off(receiver)
+    assert handled == [(2, 7)]
+
+
 async def test_a_handler_that_fails_is_called_again_by_the_schedule_then_given_up(
     inbox: str, clock: ManualClock
 ) -> None:

@@ -105,19 +105,20 @@ class Contents:
         return [self._body] if isinstance(self._whole.get("type"), str) else []
 
     def _key_of(self, place: int, kind: ItemKind) -> bytes:
-        """Return whose events keep their order: a cell's are its row's."""
+        """Return whose events keep their order: a cell's are its row's, within one sheet."""
         raw = self._body if place < 0 else self._events[place]
         said: Mapping[str, Any] = raw if isinstance(raw, dict) else _NONE
         if kind is not ItemKind.EVENT:
             return bounded(f"webhook:{_id(self._whole.get('webhookId'))}")
         object_type, _ = _types(kind, said)
+        scope = _id(self._whole.get("scopeObjectId"))
         if object_type == _ROW_OF_CELL:
-            return bounded(f"row:{_id(said.get('rowId'))}")
+            return bounded(f"{scope}:row:{_id(said.get('rowId'))}")
         identity = _id(said.get("id"))
         data = said.get("data")
         if identity is None and isinstance(data, dict):
             identity = _id(data.get("id"))
-        return bounded(f"{object_type}:{identity}")
+        return bounded(f"{scope}:{object_type}:{identity}")
 
 
 def contents_of(notification: Notification) -> Contents:
