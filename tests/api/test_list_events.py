@@ -12,6 +12,7 @@ from tests.api.installation import ACCOUNT, SOLUTION, Installation
 from tidings.domain.kinds import Kind
 from tidings.domain.log_entry import Page, PageQuery
 from tidings.domain.positions import PER_MINUTE, position_at, previous_day_start
+from tidings.engine.known_webhooks import KnownWebhooks
 from tidings.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
@@ -285,6 +286,34 @@ async def test_a_filter_that_changes_in_the_midst_of_a_page_hides_nothing(
     monkeypatch.setattr(log, "read_page", changing_first)
     page = await list_events(installation, webhook)
     assert [event["kind"] for event in page["events"]] == ["RECORD_DELETED"]
+
+
+async def test_what_changes_of_a_webhook_that_was_listed_holds_for_its_next_page(
+    installation: Installation,
+) -> None:
+    """What a process remembers of it is out of date then, as it is after another one's change."""
+    webhook = await installation.new_webhook(kinds=["RECORD_CREATED"])
+    await installation.publish()
+    page = await list_events(installation, webhook)
+    wish = {"webhook_id": webhook["webhook_id"], "kinds": ["RECORD_DELETED"]}
+    await installation.call("UpdateWebhook", {"webhook": wish})
+    await installation.publish()
+    deleted = await installation.publish(kind=Kind.RECORD_DELETED)
+    page = await list_events(installation, webhook, page_token=page["next_page_token"])
+    assert positions(page) == [deleted.first_position]
+    await installation.call("DeleteWebhook", {"webhook_id": webhook["webhook_id"]})
+    body = {"webhook_id": webhook["webhook_id"]}
+    refused = await installation.post("ListEvents", body)
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+
+
+async def test_a_process_remembers_only_so_many_webhooks(installation: Installation) -> None:
+    known = KnownWebhooks(installation.storage.webhooks, remembers=2)
+    webhooks = [(await installation.new_webhook())["webhook_id"] for _ in range(3)]
+    found = [await known.find(webhook_id) for webhook_id in webhooks]
+    assert await known.find(webhooks[2]) is found[2]
+    assert await known.find(webhooks[0]) is not found[0]
+    assert await known.find(webhooks[0]) == found[0]
 
 
 async def drop_all_before(installation: Installation, before: datetime) -> None:

@@ -124,7 +124,11 @@ async def test_the_two_hot_reads_go_by_their_indexes(postgres_url: str) -> None:
     reads: dict[str, tuple[tuple[object, ...], dict[str, str]]] = {
         "read_tail": (([bucket], [0], 100), {"entry": TAIL}),
         "read_heads": (([bucket],), {"entry": TAIL}),
-        "page_head": ((*place, None, 100), {"entry": TAIL, "place": PAGE}),
+        "page_rows": (
+            (*place, 1 << 60, 1022, 100, 51, 1 << 20, "w"),
+            {"whole": PAGE},
+        ),
+        "page_head": ((*place, None, 100, 0, "w"), {"entry": TAIL, "place": PAGE}),
         "scan_span": (
             (*place, 1 << 60, 1022, None, None, 51, 1 << 20),
             {"place": f"Only {PAGE}", "whole": f"{TAIL}|{PAGE}"},

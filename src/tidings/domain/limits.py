@@ -77,6 +77,8 @@ PAGE_BYTES = 32 * MEBIBYTE
 """Event bytes after which a page ends early, so that a thousand 1 MiB changes don't fill memory."""
 SCAN_BUDGET_SECONDS = 2.0
 """How long one ListEvents may look for events that match before it answers `has_more`."""
+KNOWN_WEBHOOKS = 10_000
+"""Webhooks that a process remembers since it listed them: some 10 MB."""
 SCAN_SLICE_ROWS = 50_000
 """Index rows of one read transaction: under 50 ms here, so that the WAL can be reset."""
 FIRST_SLICE_ROWS = 128

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from tidings.domain.filter import Revision
+from tidings.domain.lifecycle import Stage
 from tidings.domain.limits import ACCOUNT_APPLICATIONS
 
 
@@ -99,6 +100,16 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     budget_seconds: float
     max_bytes: int
+    webhook_id: str | None = None
+    """Whose page it is; its standing comes with the page."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What a webhook's pages hang on, so that one can be told to be right by it."""
+
+    stage: Stage
+    revised_at: tuple[int, ...]
+    """From where on each of its revisions holds, ascending: a revision never changes."""
 
 
 class PageEntry(msgspec.Struct, frozen=True):
@@ -119,9 +130,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     floor: int
     """Retention has dropped everything up to this position; 0 where nothing was dropped."""
     bucket_last: int
-    """The bucket's last position, to judge tokens by; never shown to a client (P2)."""
+    """The bucket's last position, to judge tokens by; never shown to a client (P2). Of a page that
+    is full it may be the last one that was seen."""
     read_at: datetime
     """The database's clock at the read."""
+    standing: Standing | None = None
+    """How the query's webhook stood at the page's snapshot; None where it was gone."""
 
 
 class CallbackQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,10 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 import msgspec
-from msgspec.structs import replace
 
 from tidings import telemetry
-from tidings.domain.buckets import bucket_of_webhook
 from tidings.domain.dispatch import ReadNote, Tracked
 from tidings.domain.event_page import event_prefix, history_is_gone, next_position, print_page
 from tidings.domain.filter import revision_at
@@ -19,13 +17,15 @@ from tidings.domain.log_entry import Header, Page, PageQuery
 from tidings.domain.page_token import check_not_ahead
 from tidings.domain.webhook_messages import EventListWish
 from tidings.engine.arrivals import Arrivals
+from tidings.engine.known_webhooks import KnownWebhooks, standing_of
 from tidings.engine.turns import Turns
 from tidings.engine.webhooks import no_such_webhook
 from tidings.errors import NotFound, Unavailable
 from tidings.ports import Clock, NotificationHints, Storage
 
 _READ_TRIES = 5
-"""Reads of one page: each but the last needs somebody who changes the filter in its midst."""
+"""Reads of one page: the second where the webhook has changed since it was listed last, each other
+one where somebody changes it in the midst."""
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ class Listing:
         self, storage: Storage, clock: Clock, arrivals: Arrivals, hints: NotificationHints
     ) -> None:
         self._log = storage.log
-        self._webhooks = storage.webhooks
+        self._webhooks = KnownWebhooks(storage.webhooks)
         self._lifecycle = storage.lifecycle
         self._clock = clock
         self._arrivals = arrivals
@@ -56,9 +56,7 @@ class Listing:
         token that lies in the future), and Unavailable where the webhook is within a day of a
         limit or past the first, and can't be extended now.
         """
-        tracked = await self._tracked(account, wish.webhook_id)
-        if writes_first(tracked.stage, tracked.extended_at, self._clock.now()):
-            await self._extend(tracked, key_id)
+        tracked = await self._extended(await self._find(account, wish.webhook_id), key_id)
         after = max(wish.token or 0, tracked.start_position)
         tracked, page = await self._read(tracked, key_id, after, wish)
         if wish.token is not None:
@@ -91,16 +89,38 @@ class Listing:
         """Take note that a page's answer is written: from now on it counts as read (D1)."""
         self._hints.note_read(listed.note)
 
-    async def _tracked(self, account: str, webhook_id: str) -> Tracked:
+    async def _find(self, account: str, webhook_id: str) -> Tracked:
         """Return the webhook, or NotFound for one of another account as for none (T1)."""
-        bucket = bucket_of_webhook(webhook_id)
-        tracked = None if bucket is None else await self._webhooks.tracked(bucket, webhook_id)
+        tracked = await self._webhooks.find(webhook_id)
         if tracked is None or tracked.account != account:
             raise no_such_webhook()
         return tracked
 
+    async def _look(self, known: Tracked) -> Tracked:
+        """Return a webhook as it is now, or NotFound."""
+        tracked = await self._webhooks.look(known.webhook_id)
+        if tracked is None:
+            raise no_such_webhook()
+        return tracked
+
+    async def _extended(self, tracked: Tracked, key_id: str) -> Tracked:
+        """Let the webhook live on before anything is read, where a sweep may be about to end it.
+
+        Judged by what is known of it: a page that hangs on another stage is read again. That its
+        limits count from later than is known only means one look more here.
+        """
+        if not self._writes_first(tracked):
+            return tracked
+        tracked = await self._look(tracked)
+        if not self._writes_first(tracked):
+            return tracked
+        await self._extend(tracked, key_id)
+        return await self._look(tracked)
+
+    def _writes_first(self, tracked: Tracked) -> bool:
+        return writes_first(tracked.stage, tracked.extended_at, self._clock.now())
+
     async def _extend(self, tracked: Tracked, key_id: str) -> None:
-        """Let the webhook live on before anything is read: a sweep may be about to end it."""
         try:
             revived = await self._lifecycle.extend(tracked.bucket, tracked.webhook_id, key_id)
         except NotFound:
@@ -113,19 +133,16 @@ class Listing:
     ) -> tuple[Tracked, Page]:
         """Read a page by the revisions that hold at each of its places; return both.
 
-        A filter that changed after `tracked` was read and before the page's snapshot would be
-        passed over with the page's token, so the revisions are looked at once more behind it. A
-        webhook without any was deleted.
+        A filter that changed since `tracked` was read and before the page's snapshot would be
+        passed over with the page's token, so the snapshot says how the webhook stands, and the page
+        is read again by what is found then. One that doesn't stand at all was deleted.
         """
         for _ in range(_READ_TRIES):
             page = await self._read_page(tracked, key_id, after, wish)
-            revisions = await self._webhooks.revisions(tracked.bucket, tracked.webhook_id)
-            if not revisions:
-                raise no_such_webhook()
-            if revisions == tracked.revisions:
+            if page.standing == standing_of(tracked):
                 return tracked, page
-            tracked = replace(tracked, revisions=revisions)
-        raise Unavailable("this webhook's filter keeps changing; try again")
+            tracked = await self._extended(await self._look(tracked), key_id)
+        raise Unavailable("this webhook keeps changing; try again")
 
     async def _read_page(
         self, tracked: Tracked, key_id: str, after: int, wish: EventListWish
@@ -139,6 +156,7 @@ class Listing:
             limit=wish.page_size,
             budget_seconds=SCAN_BUDGET_SECONDS,
             max_bytes=PAGE_BYTES,
+            webhook_id=tracked.webhook_id,
         )
         await self._turns.take(key_id)
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from tidings.domain.filter import (
     ApplicationFilter,
     ApplicationsFilter,
@@ -12,6 +14,8 @@ from tidings.domain.filter import (
     field_mask,
 )
 from tidings.domain.kinds import Kind
+from tidings.domain.lifecycle import Stage
+from tidings.domain.log_entry import Standing
 from tidings.ports import Storage
 from tidings.testing.clock import ManualClock
 from tidings.testing.storage_samples import (
@@ -122,6 +126,46 @@ class PageContract(StorageSetting):
         page = await storage.log.read_page(page_query(solution="nobody", after=17))
         assert (page.entries, page.end, page.has_more, page.floor) == ((), 17, False, 0)
         assert page.read_at == clock.now()
+
+    async def test_a_page_says_how_its_webhook_stands_in_its_own_snapshot(
+        self, storage: Storage, clock: ManualClock
+    ) -> None:
+        """Full or not: whoever remembers a webhook tells by it whether the page is right."""
+        stored = await storage.webhooks.create(webhook(clock), start_at=None)
+        await storage.log.append(publish(*(entry(f"{n}") for n in range(3))))
+        every = (Revision(0, SolutionFilter(), ALL_KINDS),)
+        some = (Revision(0, ApplicationsFilter(("table",)), ALL_KINDS),)
+
+        async def standings(webhook_id: str | None) -> set[Standing | None]:
+            queries = [
+                page_query(revisions=revisions, limit=limit, webhook_id=webhook_id)
+                for revisions in (every, some)
+                for limit in (1, 50)
+            ]
+            return {(await storage.log.read_page(query)).standing for query in queries}
+
+        assert await standings(None) == {None}
+        begun = stored.start_position
+        assert await standings(stored.webhook_id) == {Standing(Stage.ACTIVE, (begun,))}
+        await storage.webhooks.update(
+            msgspec.structs.replace(stored, filter=ApplicationsFilter(("t",)))
+        )
+        held = await storage.webhooks.revisions(stored.bucket, stored.webhook_id)
+        revised_at = tuple(one.from_position for one in held)
+        assert await standings(stored.webhook_id) == {Standing(Stage.ACTIVE, revised_at)}
+        assert len(revised_at) == 2
+        await storage.webhooks.delete(stored)
+        assert await standings(stored.webhook_id) == {None}
+
+    async def test_a_page_of_many_days_is_whole(self, storage: Storage, clock: ManualClock) -> None:
+        first = await storage.log.append(publish(entry("0")))
+        for number in range(1, 4):
+            await clock.advance(20 * 3_600)
+            await storage.log.append(publish(entry(f"{number}")))
+        assert first.last_position is not None
+        page = await storage.log.read_page(page_query(after=first.last_position - 1))
+        assert bodies(page) == [b"0", b"1", b"2", b"3"]
+        assert not page.has_more
 
     async def test_a_page_ends_early_past_its_bytes_but_is_never_stuck(
         self, storage: Storage

@@ -96,6 +96,7 @@ def page_query(
     limit: int = 50,
     budget_seconds: float = 60.0,
     max_bytes: int = 1 << 20,
+    webhook_id: str | None = None,
 ) -> PageQuery:
     """Return a query for a page of one solution."""
     return PageQuery(
@@ -107,6 +108,7 @@ def page_query(
         limit=limit,
         budget_seconds=budget_seconds,
         max_bytes=max_bytes,
+        webhook_id=webhook_id,
     )
 
 

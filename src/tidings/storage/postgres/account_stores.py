@@ -30,8 +30,9 @@ class PostgresKeyStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._asked: dict[bytes, asyncio.Task[ApiKey | None]] = {}
-        """Looks that were begun in this turn of the event loop."""
+        self._asked: set[bytes] = set()
+        self._look: asyncio.Task[dict[bytes, ApiKey]] | None = None
+        """For all that were asked for in this turn of the event loop."""
 
     async def create(self, key: ApiKey) -> None:
         """Store a key. Raises AlreadyExists if the account has a living key of this name."""
@@ -45,13 +46,12 @@ class PostgresKeyStore:
         """Return the living key with this hash: looked up anew in each turn of the event loop, so
         that a revocation by another process is heeded at once.
 
-        The requests of one turn share one look: they had all come in before it.
+        The requests of one turn share one look: they have all come in before it begins.
         """
-        if not self._asked:
-            asyncio.get_running_loop().call_soon(self._asked.clear)
-        if key_hash not in self._asked:
-            self._asked[key_hash] = asyncio.ensure_future(self._find(key_hash))
-        return await asyncio.shield(self._asked[key_hash])
+        self._asked.add(key_hash)
+        if self._look is None:
+            self._look = asyncio.create_task(self._find())
+        return (await asyncio.shield(self._look)).get(key_hash)
 
     async def list(self, account: str | None) -> Sequence[ApiKey]:
         """Return keys, also revoked ones, of one account or of all, oldest first."""
@@ -71,9 +71,11 @@ class PostgresKeyStore:
             key_ids = [key_id for key_id, _ in ordered]
             await connection.execute(_SQL["touch_keys"], key_ids, instants)
 
-    async def _find(self, key_hash: bytes) -> ApiKey | None:
-        rows = await self._database.fetch(_SQL["find_key"], key_hash)
-        return read_key(*rows[0]) if rows else None
+    async def _find(self) -> dict[bytes, ApiKey]:
+        """Look for all that was asked for until now; whoever asks later has another look."""
+        asked, self._asked, self._look = self._asked, set(), None
+        rows = await self._database.fetch(_SQL["find_keys"], list(asked))
+        return {key.key_hash: key for key in (read_key(*row) for row in rows)}
 
 
 class PostgresApplicationStore:

@@ -10,7 +10,6 @@ import msgspec
 from tidings.domain import limits
 from tidings.domain.buckets import lane_of
 from tidings.domain.filter import covered_fields, fields_match
-from tidings.domain.kinds import kind_bits
 from tidings.domain.log_entry import (
     Append,
     Appended,
@@ -49,7 +48,9 @@ class PostgresChangeLog:
     async def read_page(self, query: PageQuery) -> Page:
         """Read one page from one snapshot's bound (ports.ChangeLog.read_page)."""
         scan = PageScan(query, self._database, self._lanes.clock, self._lanes.bound)
-        await scan.read_slice()
+        await scan.read_rows()
+        if not scan.done:
+            await scan.read_slice()
         if not scan.done:
             async with self._shares.of(query.account):
                 while not scan.done:
@@ -64,13 +65,13 @@ class PostgresChangeLog:
         """
         place = (query.bucket, query.account, query.solution, query.after)
         cut_rows = limits.CALLBACK_SCAN_ROWS - 1
-        [head] = await self._database.fetch(_SQL["page_head"], *place, query.until, cut_rows)
+        end = (query.until, cut_rows, query.after, None)
+        [head] = await self._database.fetch(_SQL["page_head"], *place, *end)
         until: int = query.until if head["slice_end"] is None else head["slice_end"]
-        wanted = query.revision.filter
         rows = await self._database.fetch(
             _SQL["scan_callback"],
             *(*place, until),
-            *bindings(wanted, kind_bits(query.revision.kinds)),
+            *bindings(query.revision),
             query.limit,
         )
         return _taken(rows, query, until)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tidings.domain.filter import covered_fields, fields_match
+from tidings.domain.lifecycle import Stage
 from tidings.domain.log_entry import (
     Append,
     CallbackEntries,
@@ -16,6 +17,7 @@ from tidings.domain.log_entry import (
     Header,
     NewEntry,
     Receipt,
+    Standing,
 )
 
 Value = int | str | bytes | None
@@ -72,6 +74,11 @@ def passes(watched: frozenset[str], changed: str | None) -> bool:
     if not watched or changed is None:
         return True
     return fields_match(watched, _CHANGED.decode(changed))
+
+
+def read_standing(rows: Sequence[Sequence[Any]]) -> Standing | None:
+    """Return how a page's webhook stood: its stage and a revision's place a row; None: gone."""
+    return Standing(Stage(rows[0][0]), tuple(row[1] for row in rows)) if rows else None
 
 
 def read_header(row: Sequence[Any]) -> Header:

@@ -16,15 +16,16 @@ from tidings.domain.filter import (
     spans,
 )
 from tidings.domain.kinds import kind_bits
-from tidings.domain.log_entry import Page, PageEntry, PageQuery
+from tidings.domain.log_entry import Page, PageEntry, PageQuery, Standing
 from tidings.ports import Clock
-from tidings.storage.rows.change_log import passes
+from tidings.storage.rows.change_log import passes, read_standing
 from tidings.storage.sqlite.connection import snapshot
 from tidings.storage.sqlite.queries import load_queries
 
 _SQL = load_queries("change_log")
 _HEAD, _SLICE_END = _SQL["last_position"], _SQL["slice_end"]
 _SCAN, _LAST_OF_SOLUTION = _SQL["scan_span"], _SQL["last_of_solution"]
+_STANDING = _SQL["standing"]
 
 _ROWS_A_LOOK = 16
 """Rows between two looks at the clock, which cost a third of a row; even large ones are read in a
@@ -51,6 +52,7 @@ class PageScan:
         self._bytes = 0
         self._end = query.after
         self._has_more = False
+        self._standing: Standing | None = None
         # Most pages are full within a few rows: finding the end of a long slice, which walks over
         # all of its rows, would cost them more than all the rest. So slices begin short, and grow.
         self._slice_rows = max(limits.FIRST_SLICE_ROWS, query.limit + 1)
@@ -67,6 +69,7 @@ class PageScan:
             [(last, self._floor)] = connection.execute(_HEAD, (self._query.bucket,))
             if self._bound is None:
                 self._bound = last
+                self._standing = self._read_standing(connection)
             self._scanned = max(self._scanned, self._floor)
             slice_end = self._slice_end(connection, self._bound)
             until = self._bound if slice_end is None else slice_end
@@ -89,6 +92,7 @@ class PageScan:
             floor=self._floor,
             bucket_last=self._bound or 0,
             read_at=self._read_at,
+            standing=self._standing,
         )
 
     def _scan_span(self, connection: apsw.Connection, span: Span, cut_at: float) -> bool:
@@ -145,6 +149,13 @@ class PageScan:
         place = (query.bucket, query.account, query.solution, self._scanned, bound, rows - 1)
         end: int | None = connection.execute(_SLICE_END, place).get
         return end
+
+    def _read_standing(self, connection: apsw.Connection) -> Standing | None:
+        query = self._query
+        if query.webhook_id is None:
+            return None
+        place = (query.bucket, query.webhook_id)
+        return read_standing(connection.execute(_STANDING, place).fetchall())
 
     def _last_of_solution(self, connection: apsw.Connection, bound: int) -> int:
         query = self._query

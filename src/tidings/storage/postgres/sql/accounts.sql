@@ -5,11 +5,11 @@ INSERT INTO api_key (
 )
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 
--- name: find_key
--- The living key with this hash.
+-- name: find_keys
+-- The living keys with these hashes.
 SELECT key_id, account, name, role, key_hash, created_at, revoked_at, last_used_at
 FROM api_key
-WHERE key_hash = $1 AND revoked_at IS NULL
+WHERE key_hash = ANY($1::bytea []) AND revoked_at IS NULL
 
 -- name: list_keys
 -- Keys of one account or of all, oldest first.

@@ -77,11 +77,58 @@ CROSS JOIN LATERAL (
 ) AS news
 ORDER BY news.bucket, news.position
 
+-- name: page_rows
+-- The next rows of a whole solution, and before them one of what else a page needs that is full with
+-- them: the floor, the clock, and how its webhook ($10) stands, all from one snapshot. Looked at are
+-- $7 rows at most, before $5, so that only the days between are opened; of bodies over $9 bytes each
+-- there is none. A page that isn't full ends at a bound: for that it takes the other statements.
+SELECT
+    NULL::bigint AS position,
+    NULL::text AS changed,
+    NULL::bytea AS body,
+    head.floor,
+    floor(extract(EPOCH FROM clock_timestamp()) * 1000)::bigint AS now_ms,
+    (
+        SELECT webhook.stage FROM webhook WHERE webhook.bucket = $1 AND webhook.webhook_id = $10
+    ) AS stage,
+    ARRAY(
+        SELECT revision.from_position
+        FROM webhook_revision AS revision
+        WHERE revision.bucket = $1 AND revision.webhook_id = $10
+        ORDER BY revision.from_position
+    ) AS revised_at
+FROM head
+WHERE head.bucket = $1
+UNION ALL
+(
+    SELECT
+        near.position,
+        near.changed,
+        CASE WHEN octet_length(near.body) <= $9::bigint THEN near.body END,
+        NULL,
+        NULL,
+        NULL,
+        NULL
+    FROM (
+        SELECT whole.position, whole.kind, whole.changed, whole.body
+        FROM change_log AS whole
+        WHERE
+            whole.bucket = $1 AND whole.account = $2 AND whole.solution = $3
+            AND whole.position > $4 AND whole.position < $5
+            AND whole.position > (SELECT head.floor FROM head WHERE head.bucket = $1)
+        ORDER BY whole.position
+        LIMIT $7
+    ) AS near
+    WHERE ($6::bigint >> near.kind) & 1 = 1
+    LIMIT $8
+)
+
 -- name: page_head
 -- Where a slice of a page's scan begins and ends, from one snapshot (mechanics P1): the floor, the
--- bound ($5, or the bucket's last position; OFFSET 0 has it looked up once), the clock, the last of
--- the slice's next rows up to the bound (NULL where the bound comes first), and the solution's last
--- position up to the bound.
+-- bound ($5, or the bucket's last position, NULL if it isn't $7 or more; OFFSET 0 has it looked up
+-- once), the clock, the last of the slice's next rows up to the bound (NULL where the bound comes
+-- first), the solution's last position behind the slice's beginning up to the bound, and how the
+-- webhook ($8) stands. That positions lie behind numbers that are given spares the days before.
 SELECT
     head.floor,
     bound.position AS bound,
@@ -91,7 +138,8 @@ SELECT
         FROM change_log AS place
         WHERE
             place.bucket = head.bucket AND place.account = $2 AND place.solution = $3
-            AND place.position > greatest($4, head.floor) AND place.position <= bound.position
+            AND place.position > $4 AND place.position > head.floor
+            AND place.position <= bound.position
         ORDER BY place.position
         LIMIT 1 OFFSET $6
     ) AS slice_end,
@@ -100,10 +148,19 @@ SELECT
         FROM change_log AS place
         WHERE
             place.bucket = head.bucket AND place.account = $2 AND place.solution = $3
-            AND place.position <= bound.position
+            AND place.position > $4 AND place.position <= bound.position
         ORDER BY place.position DESC
         LIMIT 1
-    ) AS last_of_solution
+    ) AS last_of_solution,
+    (
+        SELECT webhook.stage FROM webhook WHERE webhook.bucket = $1 AND webhook.webhook_id = $8
+    ) AS stage,
+    ARRAY(
+        SELECT revision.from_position
+        FROM webhook_revision AS revision
+        WHERE revision.bucket = $1 AND revision.webhook_id = $8
+        ORDER BY revision.from_position
+    ) AS revised_at
 FROM head
 CROSS JOIN LATERAL (
     SELECT
@@ -112,11 +169,10 @@ CROSS JOIN LATERAL (
             (
                 SELECT entry.position
                 FROM change_log AS entry
-                WHERE entry.bucket = head.bucket
+                WHERE entry.bucket = head.bucket AND entry.position >= $7
                 ORDER BY entry.position DESC
                 LIMIT 1
-            ),
-            0
+            )
         ) AS position
     OFFSET 0
 ) AS bound
@@ -149,7 +205,7 @@ LEFT JOIN LATERAL (
                 AND whole.account = $2 AND whole.solution = $3
         WHERE
             place.bucket = head.bucket AND place.account = $2 AND place.solution = $3
-            AND place.position > greatest($4, head.floor) AND place.position <= $5
+            AND place.position > $4 AND place.position > head.floor AND place.position <= $5
             AND ($6::bigint >> place.kind) & 1 = 1
             AND ($7::text [] IS NULL OR place.application = ANY($7::text []))
             AND ($8::bigint IS NULL OR place.mask & $8::bigint <> 0)
@@ -181,7 +237,7 @@ LEFT JOIN LATERAL (
         FROM change_log AS whole
         WHERE
             whole.bucket = head.bucket AND whole.account = $2 AND whole.solution = $3
-            AND whole.position > greatest($4, head.floor) AND whole.position <= $5
+            AND whole.position > $4 AND whole.position > head.floor AND whole.position <= $5
             AND ($6::bigint >> whole.kind) & 1 = 1
         ORDER BY whole.position
         LIMIT $7
@@ -212,7 +268,7 @@ LEFT JOIN LATERAL (
             AND whole.account = $2 AND whole.solution = $3
     WHERE
         place.bucket = head.bucket AND place.account = $2 AND place.solution = $3
-        AND place.position > greatest($4, head.floor) AND place.position <= $5
+        AND place.position > $4 AND place.position > head.floor AND place.position <= $5
         AND ($6::bigint >> place.kind) & 1 = 1
         AND ($7::text [] IS NULL OR place.application = ANY($7::text []))
         AND ($8::bigint IS NULL OR place.mask & $8::bigint <> 0)

@@ -110,6 +110,16 @@ WHERE
 ORDER BY place.position
 LIMIT :limit
 
+-- name: standing
+-- How a webhook stands: its stage, and from where on each of its revisions holds, oldest first. None
+-- where it is gone.
+SELECT webhook.stage, revision.from_position
+FROM webhook
+INNER JOIN webhook_revision AS revision
+    ON revision.bucket = webhook.bucket AND revision.webhook_id = webhook.webhook_id
+WHERE webhook.bucket = ? AND webhook.webhook_id = ?
+ORDER BY revision.from_position
+
 -- name: last_of_solution
 -- The last position of a solution up to the bound.
 SELECT max(position)
