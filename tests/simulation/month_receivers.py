@@ -29,6 +29,8 @@ from tidings.receiver.request import Request, joined_headers
 
 TRIES = 4
 _PATIENCE_SECONDS = 15.0
+_ROUND_SECONDS = 0.01
+"""What a round takes: with none, a round that gets nowhere would stop the time for all."""
 _DOWN_SECONDS = (0.0, 2.0, 60.0, 600.0)
 _DEAF = SendOutcome(status=None, error="connection refused", unreachable=True)
 _DIED = SendOutcome(status=None, error="the connection was closed")
@@ -141,6 +143,8 @@ class Receiving:
             await self.begin()
         elif fate == 1:
             self.strike(self._dice.one_of((0.1, 0.5, 1.0)))
+            await self._server.clock.sleep(self._dice.one_of(_DOWN_SECONDS))
+            self.strike(0.0)
         elif fate == 2:
             self.fails = self._dice.one_of((0.1, 0.5))
         else:
@@ -186,10 +190,7 @@ class Receiving:
                 # What is due and isn't done is under the claim of one that was killed, by whose
                 # clock it may last for an hour.
                 pause = _PATIENCE_SECONDS if unopened or left <= 0 else max(pause, left)
-            if pause:
-                await clock.wait(self._kept, pause)
-            else:
-                await asyncio.sleep(0)
+            await clock.wait(self._kept, pause or _ROUND_SECONDS)
 
     async def _handle(self, event: ReceivedEvent, database: sqlite3.Connection) -> None:
         row = event.row_id if event.row_id is not None else event.id

@@ -69,11 +69,11 @@ class OneThreadDesk(Desk):
         if call in _TRANSACTIONS:
             for _ in range(self._dice.below(_SLOWEST_TURNS)):
                 await asyncio.sleep(0)
-        if self._dead:
-            raise StorageUnavailable("killed")
         waits_until = self._clock.monotonic() + _BUSY_SECONDS
         while self._lock.owner not in (None, self) and self._clock.monotonic() < waits_until:
             await self._clock.sleep(_LOOK_SECONDS)
+        if self._dead:
+            raise StorageUnavailable("killed")
         self._lock.asking = self
         return call(self, *args, **kwargs)
 
@@ -93,7 +93,10 @@ class OneThreadDesk(Desk):
     def die(self) -> None:
         """Lose what isn't committed, as a process does that is killed."""
         self._dead = True
+        self.take_back()
         with suppress(sqlite3.Error):
+            if self._connection is not None:
+                self._connection.rollback()
             self.disconnect()
 
 
