@@ -222,6 +222,13 @@ def test_every_test_that_a_page_names_is_there() -> None:
     assert named - defined == set()
 
 
+@pytest.mark.parametrize("room", ["domain", "engine"])
+def test_the_architecture_says_what_each_file_of_rules_is_for(room: str) -> None:
+    named = links_of((ROOT / "ARCHITECTURE.md").read_text())
+    files = (path.relative_to(ROOT) for path in (ROOT / "src" / "tidings" / room).glob("[!_]*.py"))
+    assert [file for file in map(str, sorted(files)) if file not in named] == []
+
+
 def test_every_rule_that_the_code_cites_stands_on_a_page() -> None:
     code = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
     cited = re.findall(r"\b(?:mechanics|contract)((?:[\s,]|and|to|or|[A-Z]\d|\d\.\d)+)", code)

@@ -205,7 +205,7 @@ HANDLER_FIRST_WAIT_SECONDS = 1.0
 HANDLER_LONGEST_WAIT_SECONDS = 3_600.0
 """The longest of those waits."""
 HANDLER_TRIES = 14
-"""Calls of a handler for one event, over some 2.5 hours; then it is a dead letter."""
+"""Calls of a handler for one event, over two hours; then it is a dead letter."""
 OPEN_NOTIFICATIONS = 100
 """Notifications that are taken apart in one round of a receiver's worker."""
 UNPACKED_ITEMS = 1_000
