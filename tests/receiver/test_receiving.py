@@ -19,6 +19,8 @@ from tests.receiver.inboxes import SECRETS, receiver_at, work_off
 from tests.receiver.processes import free_port
 from tests.receiver.senders import WHSEC, callback, cell_event, message, ping, row_event
 from tidings.clock import SystemClock
+from tidings.domain import limits
+from tidings.domain.signing import CALLBACK_SIGNATURE
 from tidings.errors import ConfigurationError, StorageUnavailable, TidingsError
 from tidings.receiver import Callback, OwnTransaction, ReceivedEvent, Receiver
 from tidings.receiver.gathering import Gathering
@@ -322,3 +324,41 @@ async def test_a_thread_that_cannot_be_had_is_503_and_tried_again_with_the_next_
         assert (await receiver.receive(callback("n"))).status == 503
     assert (await receiver.receive(callback("n"))).status == 200
     await receiver.close()
+
+
+async def test_an_inbox_that_does_not_come_to_an_end_is_503_before_the_sender_hangs_up(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*_: object) -> list[bool]:
+        await asyncio.Event().wait()
+        return []
+
+    async with asyncio.timeout(20), receiver_at(f"sqlite:///{tmp_path}/x.db", clock) as receiver:
+        assert receiver._sitting is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(limits, "KEEP_SECONDS", 0.01)
+            patch.setattr(receiver._sitting.inbox, "keep", hang)
+            assert (await receiver.receive(callback("n"))).status == 503
+        assert (await receiver.receive(callback("n"))).status == 200
+
+
+async def test_a_signature_that_comes_twice_is_neither_of_the_two(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    sent = callback("n")
+    headers = [(name.encode(), value.encode()) for name, value in sent.headers.items()]
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": sent.body}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    again = (CALLBACK_SIGNATURE.lower().encode(), b"0" * 64)
+    async with receiver_at(f"sqlite:///{tmp_path}/x.db", clock) as receiver:
+        for given in ([*headers, again], [again, *headers], headers):
+            scope = {"type": "http", "method": "POST", "path": "/", "headers": given}
+            await receiver(scope, receive, send)
+    assert statuses == [401, 401, 200]
