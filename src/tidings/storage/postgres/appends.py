@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import itemgetter
 
-from msgspec.structs import replace
-
 from tidings.domain import limits
 from tidings.domain.log_entry import Append, Receipt
 from tidings.domain.positions import DAY_MS, PER_MILLISECOND
 from tidings.errors import ClockAhead, IdempotencyKeyReused
 from tidings.storage.postgres.queries import load_queries
-from tidings.storage.postgres.transaction import LaneTransaction, Value
+from tidings.storage.postgres.transaction import LaneTransaction
+from tidings.storage.rows.change_log import (
+    Scope,
+    Value,
+    key_row,
+    read_receipt,
+    receipt_of,
+    scope_of,
+)
 
 _SQL = load_queries("change_log")
 _NOTE = load_queries("accounts")["note_sheets"]
 _KEY_MS = limits.IDEMPOTENCY_HOURS * 3_600_000
 
 Outcome = Receipt | IdempotencyKeyReused | ClockAhead
-_Scope = tuple[int, str, str, str]
 _Kept = tuple[bytes, Receipt]
 
 
@@ -44,7 +49,7 @@ async def append_together(
     outcomes: list[Outcome] = []
     fresh: list[tuple[Append, int, Receipt]] = []
     for append, at_ms in zip(appends, times, strict=True):
-        scope = _scope(append)
+        scope = scope_of(append)
         outcome = _answered(append, kept.get(scope)) or _placed(transaction, append)
         outcomes.append(outcome)
         if isinstance(outcome, Receipt) and scope not in kept:
@@ -53,10 +58,6 @@ async def append_together(
     await _remember(transaction, fresh)
     await _note_sheets(transaction, [append for append, _, _ in fresh])
     return outcomes
-
-
-def _scope(append: Append) -> _Scope:
-    return (append.bucket, append.account, append.solution, append.key)
 
 
 def _answered(append: Append, kept: _Kept | None) -> Outcome | None:
@@ -70,50 +71,34 @@ def _answered(append: Append, kept: _Kept | None) -> Outcome | None:
 
 
 def _placed(transaction: LaneTransaction, append: Append) -> Receipt | ClockAhead:
-    receipt = Receipt(
-        accepted=len(append.entries),
-        suppressed=append.suppressed,
-        batch_id=append.batch_id,
-        first_position=None,
-        last_position=None,
-    )
     if not append.entries:
-        return receipt
+        return receipt_of(append, None, None)
     try:
         first, last = transaction.place(
             append.bucket, append.account, append.solution, append.entries
         )
     except ClockAhead as error:
         return error
-    return replace(receipt, first_position=first, last_position=last)
+    return receipt_of(append, first, last)
 
 
 async def _find_kept(
     transaction: LaneTransaction, asked: Sequence[tuple[Append, int]]
-) -> dict[_Scope, _Kept]:
+) -> dict[Scope, _Kept]:
     """Return what is kept under appends' keys, and isn't too old to count at their times."""
-    kept: dict[_Scope, _Kept] = {}
+    kept: dict[Scope, _Kept] = {}
     if not asked:
         return kept
-    scopes = [_scope(append) for append, _ in asked]
+    scopes = [scope_of(append) for append, _ in asked]
     given = [
         list(range(len(asked))),
         *([list(column) for column in zip(*scopes, strict=True)]),
         [at_ms // DAY_MS for _, at_ms in asked],
     ]
     for row in await transaction.connection.fetch(_SQL["find_keys"], *given):
-        number, kept_at, body_hash, accepted, suppressed, batch_id, first, last = row
+        number, kept_at, body_hash, *receipt = row
         if kept_at > asked[number][1] - _KEY_MS:
-            kept[scopes[number]] = (
-                body_hash,
-                Receipt(
-                    accepted=accepted,
-                    suppressed=suppressed,
-                    batch_id=batch_id,
-                    first_position=first,
-                    last_position=last,
-                ),
-            )
+            kept[scopes[number]] = (body_hash, read_receipt(receipt))
     return kept
 
 
@@ -126,19 +111,7 @@ async def _remember(
     rows: list[tuple[Value, ...]] = []
     for append, at_ms, receipt in fresh:
         transaction.days.add(at_ms // DAY_MS)
-        rows.append(
-            (
-                *_scope(append),
-                at_ms // DAY_MS,
-                at_ms,
-                append.body_hash,
-                receipt.accepted,
-                receipt.suppressed,
-                receipt.batch_id,
-                receipt.first_position,
-                receipt.last_position,
-            )
-        )
+        rows.append(key_row(append, at_ms, receipt))
     columns = [list(column) for column in zip(*rows, strict=True)]
     await transaction.connection.execute(_SQL["remember_keys"], *columns)
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
 from tidings.domain import limits
 from tidings.domain.buckets import lane_of
-from tidings.domain.filter import covered_fields, fields_match
 from tidings.domain.log_entry import (
     Append,
     Appended,
     CallbackEntries,
-    CallbackEntry,
     CallbackQuery,
     Header,
     Page,
@@ -22,14 +18,13 @@ from tidings.domain.log_entry import (
     Receipt,
 )
 from tidings.storage.account_shares import AccountShares
-from tidings.storage.postgres.connection import Row
 from tidings.storage.postgres.lanes import Lanes
 from tidings.storage.postgres.page_scan import PageScan, bindings
 from tidings.storage.postgres.queries import load_queries
+from tidings.storage.rows.change_log import read_callback, read_header
 from tidings.storage.watchers import Watchers
 
 _SQL = load_queries("change_log")
-_CHANGED = msgspec.json.Decoder(tuple[str, ...])
 
 
 class PostgresChangeLog:
@@ -74,7 +69,9 @@ class PostgresChangeLog:
             *bindings(query.revision),
             query.limit,
         )
-        return _taken(rows, query, until)
+        floor: int = rows[0]["floor"]
+        found = [row[1:] for row in rows if row["position"] is not None]
+        return read_callback(found, query, floor=floor, until=until, max_bytes=query.max_bytes)
 
     async def read_tail(self, tails: Mapping[int, int], limit: int) -> Sequence[Header]:
         """Read what lies behind the tails: one statement a lane (ports.ChangeLog.read_tail).
@@ -116,55 +113,5 @@ class PostgresChangeLog:
         found: dict[int, list[Header]] = {}
         for rows in await asyncio.gather(*read):
             for row in rows:
-                found.setdefault(row["bucket"], []).append(_header(*row))
+                found.setdefault(row["bucket"], []).append(read_header(row))
         return found
-
-
-def _taken(rows: Sequence[Row], query: CallbackQuery, until: int) -> CallbackEntries:
-    watched = covered_fields(query.revision.filter)
-    entries: list[CallbackEntry] = []
-    size, floor = 0, rows[0]["floor"]
-    for number, row in enumerate(rows, start=1):
-        _, position, kind, subject, changed, by, change_agent, body = row
-        if position is None:
-            break
-        names = None if changed is None else _CHANGED.decode(changed)
-        if fields_match(watched, names):
-            entries.append(
-                CallbackEntry(
-                    position=position,
-                    kind=kind,
-                    subject=subject,
-                    changed=names,
-                    by=by,
-                    change_agent=change_agent,
-                    body=body,
-                )
-            )
-            size += len(body)
-        if size >= query.max_bytes or number == query.limit:
-            until = position
-            break
-    return CallbackEntries(entries=tuple(entries), end=until, floor=floor)
-
-
-def _header(
-    bucket: int,
-    position: int,
-    account: str,
-    solution: str,
-    kind: int,
-    application: str,
-    subject: str,
-    changed: str | None,
-) -> Header:
-    return Header(
-        bucket=bucket,
-        position=position,
-        account=account,
-        solution=solution,
-        kind=kind,
-        application=application,
-        subject=subject,
-        changed=None if changed is None else _CHANGED.decode(changed),
-    )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
-
-import msgspec
 
 from tidings.domain import limits
 from tidings.domain.instants import from_milliseconds
-from tidings.domain.log_entry import Appended, Header, NewEntry
+from tidings.domain.log_entry import Appended, NewEntry
 from tidings.domain.positions import DAY_MS, PER_MILLISECOND, next_position
 from tidings.errors import ClockAhead, InvalidArgument
 from tidings.storage.clock_bound import ClockBound
 from tidings.storage.postgres.connection import Connection, Copy, commit
 from tidings.storage.postgres.queries import load_queries
+from tidings.storage.rows.change_log import Value, entry_rows, headers
 
 _SQL, _CONTROL = load_queries("change_log"), load_queries("transactions")
 _HEADS, _INSERT = _SQL["read_heads"], _SQL["insert_entries"]
@@ -34,8 +32,6 @@ _COLUMNS = (
     "change_agent",
     "body",
 )
-
-Value: TypeAlias = int | str | bytes | bool | None
 
 
 class LaneTransaction:
@@ -112,14 +108,13 @@ class LaneTransaction:
         """
         self.check_clock()
         previous, first = self._lasts[bucket], self.next(bucket)
-        for position, entry in enumerate(entries, start=first):
-            self._rows.append(_row(bucket, position, account, solution, entry))
+        self._rows += entry_rows(bucket, first, account, solution, entries)
         last = first + len(entries) - 1
         self._lasts[bucket] = last
         self.days |= {day_of(first), day_of(last)}
         if self._hints:
-            headers = _headers(bucket, first, account, solution, entries)
-            self.appended.append(Appended(bucket, previous, headers))
+            told = headers(bucket, first, account, solution, entries)
+            self.appended.append(Appended(bucket, previous, told))
         return first, last
 
     async def commit(self) -> None:
@@ -171,40 +166,3 @@ def check_text(text: str, max_bytes: int | None = None) -> None:
         raise InvalidArgument("entry", "text holds half of a surrogate pair") from error
     if max_bytes is not None and size > max_bytes:
         raise InvalidArgument("entry", f"ids take {size} bytes together, over {max_bytes}")
-
-
-def _row(
-    bucket: int, position: int, account: str, solution: str, entry: NewEntry
-) -> tuple[Value, ...]:
-    return (
-        bucket,
-        position,
-        account,
-        solution,
-        entry.application,
-        entry.kind,
-        entry.mask,
-        entry.subject,
-        None if entry.changed is None else msgspec.json.encode(entry.changed).decode(),
-        entry.by,
-        entry.change_agent,
-        entry.body,
-    )
-
-
-def _headers(
-    bucket: int, first: int, account: str, solution: str, entries: Sequence[NewEntry]
-) -> tuple[Header, ...]:
-    return tuple(
-        Header(
-            bucket=bucket,
-            position=position,
-            account=account,
-            solution=solution,
-            kind=entry.kind,
-            application=entry.application,
-            subject=entry.subject,
-            changed=entry.changed,
-        )
-        for position, entry in enumerate(entries, start=first)
-    )

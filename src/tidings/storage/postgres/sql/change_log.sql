@@ -44,17 +44,20 @@ INNER JOIN idempotency AS kept
 ORDER BY given.number, kept.kept_at
 
 -- name: remember_keys
--- Keep publishes' receipts under their keys.
+-- Keep publishes' receipts under their keys, in the day of their time.
 INSERT INTO idempotency (
     bucket, account, solution, key, kept_day, kept_at, body_hash, accepted, suppressed, batch_id,
     first_position, last_position
 )
-SELECT *
+SELECT
+    given.bucket, given.account, given.solution, given.key, given.kept_at / 86400000,
+    given.kept_at, given.body_hash, given.accepted, given.suppressed, given.batch_id,
+    given.first_position, given.last_position
 FROM unnest(
-    $1::smallint [], $2::text [], $3::text [], $4::text [], $5::integer [], $6::bigint [],
-    $7::bytea [], $8::integer [], $9::integer [], $10::text [], $11::bigint [], $12::bigint []
+    $1::smallint [], $2::text [], $3::text [], $4::text [], $5::bigint [], $6::bytea [],
+    $7::integer [], $8::integer [], $9::text [], $10::bigint [], $11::bigint []
 ) AS given (
-    bucket, account, solution, key, kept_day, kept_at, body_hash, accepted, suppressed, batch_id,
+    bucket, account, solution, key, kept_at, body_hash, accepted, suppressed, batch_id,
     first_position, last_position
 )
 
