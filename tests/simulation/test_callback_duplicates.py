@@ -254,3 +254,29 @@ async def test_where_retention_has_passed_their_cursors_they_go_on_together(
     await world.run(3)
     assert called(world.callbacks()) == ids(*both)
     assert world.rows() == [2, 3], "without repetition"
+
+
+async def test_a_callback_that_begins_where_another_s_ends_keeps_its_nonce(
+    world: SheetWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it was acknowledged by that."""
+    monkeypatch.setattr(limits, "CALLBACK_EVENTS", 1)
+    older = await world.call(enabled=False)
+    await world.delete_rows(1)
+    await world.run(2)
+    await world.call()
+    await world.run(2)
+    world.sender.behave(URL, ERROR)
+    await world.delete_rows(2)
+    await world.run(2)
+    world.sender.behave(URL, OK)
+    answer = world.sender.hold(URL)
+    await world.stand(older, SheetStatus.ENABLED)
+    await world.run(2)
+    await world.stand(older, SheetStatus.DISABLED_BY_OWNER)
+    await world.run(2)
+    await world.let(answer)
+    await world.run(20)
+    failed, _, again = world.callbacks()
+    assert world.rows() == [2, 1, 2]
+    assert again.body == failed.body

@@ -72,7 +72,7 @@ def move_on(subscription: Subscription, begins: Place, ends: Place) -> None:
     """
     for one in calls_of(subscription).alike:
         calls = calls_of(one)
-        if begins <= calls.cursor.acked <= ends:
+        if begins <= calls.cursor.acked < ends:
             calls.cursor = msgspec.structs.replace(calls.cursor, acked=ends, pending=None)
             if one is not subscription and not waits(one):
                 one.debt = None
