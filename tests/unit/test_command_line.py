@@ -173,6 +173,23 @@ def test_a_port_that_is_taken_is_refused(run: Run, command: list[str], words: st
     assert words in sentence
 
 
+def test_a_port_that_two_parts_of_a_server_ask_for_is_refused(run: Run) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    code, _, sentence = run("serve", "--port", port, "--health-port", port)
+    assert code == 1
+    assert f"tidings: http://127.0.0.1:{port} can't be listened on" in sentence
+
+
+@pytest.mark.parametrize("name", ["missing.pem", os.devnull])
+def test_a_server_that_could_verify_no_endpoint_does_not_start(run: Run, name: str) -> None:
+    code, output, sentence = run("serve", "--port", "0", "--ca-file", name)
+    assert (code, output) == (2, "")
+    assert "--ca-file is wrong" in sentence
+    assert name in sentence
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("--cert", os.devnull, "--key", os.devnull), ("--record", "/")],

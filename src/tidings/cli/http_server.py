@@ -68,8 +68,18 @@ class HttpServer(uvicorn.Server):
         self._listening = listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections, and say so."""
-        await super().startup(sockets)
+        """Accept connections, and say so.
+
+        Raises FailedPrecondition where another, who had bound the same address, listened first.
+        """
+        where = ", ".join(url_of(one, "http") for one in sockets or ())
+        taken = FailedPrecondition(f"{where} can't be listened on: another does by now.")
+        try:
+            await super().startup(sockets)
+        except OSError:
+            raise taken from None
+        if any(one.fileno() < 0 for one in sockets or ()):
+            raise taken  # uvloop says nothing of it, and closes the socket
         self._listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -57,6 +57,7 @@ def serve(settings: Settings) -> None:
         $ tidings serve --database postgresql://db/tidings --roles dispatcher
     """
     check_shared(settings)
+    check_ca_file(settings)
     configure_logs(settings.log_level, settings.log_format)
     if settings.workers > 1:
         sys.exit(_serve_together(settings))
@@ -78,6 +79,19 @@ def check_shared(settings: Settings) -> None:
             f"{flag_of(name)} is for a database that several processes may serve; one alone "
             f"serves {settings.database}. Use PostgreSQL: {flag_of('database')} postgresql://...",
         )
+
+
+def check_ca_file(settings: Settings) -> None:
+    """Return if endpoints' certificates can be verified: else each ping would fail for a day.
+
+    Raises ConfigurationError.
+    """
+    from tidings.cli.checks import Level, check_authorities
+
+    if settings.ca_file is not None:
+        found = check_authorities(settings.ca_file)
+        if found.level is not Level.WELL:
+            raise ConfigurationError("ca_file", f"{flag_of('ca_file')} is wrong: {found.sentence}")
 
 
 def _serve_alone(

@@ -102,7 +102,7 @@ class _Server:
             health = build_health_app(storage, self._clock, checks)
             try:
                 with own as listening:
-                    async with health_served(health, listening.health):
+                    async with health_served(health, listening.health, ending):
                         await self._serve(listening, ending)
             finally:
                 await sender.close()
