@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from tidings.cli import main
@@ -226,6 +227,33 @@ def test_migrate_says_that_the_schema_is_behind_and_mends_it(run: Run) -> None:
     state = json.loads(output)
     assert code == 0
     assert state["found"] == state["needed"] > 0
+
+
+def test_migrate_says_that_the_schema_is_a_newer_tidingss(run: Run, tmp_path: Path) -> None:
+    assert run("migrate")[0] == 0
+    connection = apsw.Connection(str(tmp_path / "tidings.db"))
+    connection.pragma("user_version", 99)
+    connection.close()
+    code, _, sentence = run("migrate", "--check")
+    assert code == 1
+    assert "made by a newer Tidings" in sentence
+
+
+@pytest.mark.parametrize(
+    "arguments", [["serve", "--port", "0"], ["keys", "list"], ["migrate", "--check"]]
+)
+def test_a_database_that_is_away_is_named_without_its_password(
+    run: Run, arguments: list[str]
+) -> None:
+    url = "postgresql://me:secret@127.0.0.1:9/crm"
+    code, output, sentence = run(*arguments, TIDINGS_DATABASE=url)
+    assert (code, output) == (1, "")
+    assert sentence.startswith("tidings: postgresql://me@127.0.0.1:9/crm can't be opened now: ")
+    assert "secret" not in sentence
+    code, findings, _ = run("doctor")
+    assert code == 1
+    assert "127.0.0.1:9/crm can't be opened now" in findings
+    assert "secret" not in findings
 
 
 def found_wrong(output: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from tidings.cli.checks import Finding, Level, examine
+from tidings.cli.database import opening
 from tidings.cli.options import DATABASE, Json, with_settings
 from tidings.cli.output import print_json, print_table
 from tidings.cli.postgres_checks import Seen, examine_postgres
@@ -47,7 +48,8 @@ def _examined(settings: Settings) -> list[Finding]:
     url, now = settings.database, SystemClock().now()
 
     def look() -> SchemaState:
-        return asyncio.run(schema_state(url))
+        with opening(url):
+            return asyncio.run(schema_state(url))
 
     def see() -> Seen:
         server, days_ahead = asyncio.run(postgres().look_at_database(url))

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from tidings.cli.database import opening
 from tidings.cli.options import DATABASE, Json, with_settings
 from tidings.cli.output import note, print_json
 from tidings.config import Settings
-from tidings.errors import SchemaBehind
+from tidings.errors import SchemaAhead, SchemaBehind
 from tidings.storage.migrate import migrate as migrate_database
 from tidings.storage.migrate import schema_state
 
@@ -19,7 +20,7 @@ from tidings.storage.migrate import schema_state
 def migrate(
     settings: Settings,
     check: Annotated[
-        bool, typer.Option("--check", help="Only look: exit 1 when the schema is behind.")
+        bool, typer.Option("--check", help="Only look: exit 1 when the schema is behind, or ahead.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -31,15 +32,21 @@ def migrate(
         $ tidings migrate --check
         $ tidings migrate --database postgresql://tidings@db.internal/tidings
     """
-    if not check:
-        asyncio.run(migrate_database(settings.database))
-    state = asyncio.run(schema_state(settings.database))
+    with opening(settings.database):
+        if not check:
+            asyncio.run(migrate_database(settings.database))
+        state = asyncio.run(schema_state(settings.database))
     if json:
         print_json(state)
     if state.found < state.needed:
         raise SchemaBehind(
             f"The schema is at {state.found}, this version needs {state.needed}: "
             "run `tidings migrate`."
+        )
+    if state.found > state.needed:
+        raise SchemaAhead(
+            f"The schema is at {state.found}, this version knows {state.needed}: the database was "
+            "made by a newer Tidings."
         )
     if not json:
         note(f"The schema is at {state.found}, which is what this version needs.")

@@ -12,6 +12,7 @@ from tidings import telemetry
 from tidings.api.app import build_health_app
 from tidings.api.health import ReadinessCheck
 from tidings.cli.api_part import ApiPart
+from tidings.cli.database import opening
 from tidings.cli.health_part import health_served
 from tidings.cli.http_server import ended_by_signals, url_of
 from tidings.cli.running import EndedEarly, Running, unless_ended
@@ -61,15 +62,18 @@ async def run_server(
 async def _opened(
     settings: Settings, clock: Clock, ending: asyncio.Event
 ) -> AsyncIterator[Storage]:
-    await migrate_own(settings.database)
-    opening = open_storage(
-        settings.database,
-        clock,
-        serve=True,
-        connections=settings.database_connections,
-        statement_seconds=settings.statement_seconds,
-    )
-    storage = await unless_ended(ending, opening)
+    with opening(settings.database):
+        await migrate_own(settings.database)
+        storage = await unless_ended(
+            ending,
+            open_storage(
+                settings.database,
+                clock,
+                serve=True,
+                connections=settings.database_connections,
+                statement_seconds=settings.statement_seconds,
+            ),
+        )
     try:
         yield storage
     finally:
