@@ -15,54 +15,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-import traceback
-from functools import partial
-from pathlib import Path
 
-from tests.simulation.loop import run
-from tests.simulation.month import DAYS, Month, Script, play
-from tests.simulation.month_of_sheets import MonthOfSheets
-from tests.simulation.server import IN_MEMORY, Server
-from tidings.clock import SystemClock
-
-KINDS: tuple[type[Month], ...] = (Month, MonthOfSheets)
-"""What is played by each seed."""
-
-
-def simulate(
-    seed: int, days: int = DAYS, script: Script | None = None, kind: type[Month] = Month
-) -> Month:
-    """Play one seed's month, or a script, on a database in memory.
-
-    Raises Violation where an invariant breaks.
-    """
-
-    async def main() -> Month:
-        server = await Server.open_seeded(Path(folder) / "tidings.db", seed)
-        return await play(server, seed, script or partial(kind.play, days=days), kind)
-
-    in_memory = str(IN_MEMORY) if IN_MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="tidings-", dir=in_memory) as folder:
-        return run(main())
+from tests.simulation.seeds import play_all
 
 
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def _report(seed: int, kind: type[Month] = Month) -> bool:
-    """Play a seed and print a line of it; return whether all held."""
-    began = SystemClock().monotonic()
-    try:
-        month = simulate(seed, kind=kind)
-    except Exception:  # noqa: BLE001 - whatever broke, the seed and its command are to be told
-        traceback.print_exc()
-        _say(f"seed {seed} FAILED. Repeat it: make simulate SEED={seed}")
-        return False
-    _say(f"seed {seed}: {month.summary()}, in {SystemClock().monotonic() - began:.0f} s")
-    return True
 
 
 def _main() -> int:
@@ -71,7 +30,7 @@ def _main() -> int:
     arguments.add_argument("--seeds", type=int, default=10, help="play so many, from 0 on")
     wish = arguments.parse_args()
     seeds = range(wish.seeds) if wish.seed is None else [wish.seed]
-    failed = {seed for seed in seeds for kind in KINDS if not _report(seed, kind)}
+    failed = play_all(seeds, _say)
     _say(f"{len(seeds) - len(failed)} of {len(seeds)} seeds held")
     return 1 if failed else 0
 

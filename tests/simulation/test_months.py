@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.__main__ import KINDS, simulate
 from tests.simulation.month import Month
+from tests.simulation.seeds import KINDS, simulate
 
 SMOKE_SEEDS = (2, 3)
 DAYS = 3

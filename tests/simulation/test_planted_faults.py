@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.__main__ import simulate
 from tests.simulation.faults_of_the_log import Plant
 from tests.simulation.invariants import Violation
 from tests.simulation.month import Month, Script
 from tests.simulation.planted_faults import PLANTED, Planted
+from tests.simulation.seeds import simulate
 
 SCENES = list(dict.fromkeys((planted.scene, planted.kind) for planted in PLANTED))
 CHECKED = set(range(1, 13))
