@@ -119,12 +119,25 @@ def sheet_codes() -> str:
     )
 
 
+def levels() -> dict[str, set[str]]:
+    """Return the levels at which the code logs each event, by its constant's name.
+
+    Those that stand in a mapping are the steps of webhooks' lives, which are logged as `info`.
+    """
+    code = "".join(path.read_text() for path in (PAGES.parent / "src").rglob("*.py"))
+    found: dict[str, set[str]] = {}
+    for call, name in re.findall(r"(?:\.(\w+)\(|:)\s*telemetry\.([A-Z_]+)\b", code):
+        found.setdefault(name, set()).add({"exception": "error", "": "info"}.get(call, call))
+    return found
+
+
 def log_events() -> str:
-    """Every log event by its name, and when it is written."""
+    """Every log event by its name, its level, and when it is written."""
+    found = levels()
     return table(
-        ("event", "when"),
+        ("event", "level", "when"),
         (
-            (f"`{value}`", text)
+            (f"`{value}`", " or ".join(sorted(found.get(name, ()))[::-1]), text)
             for name, text in _documented(telemetry)
             if isinstance(value := getattr(telemetry, name), str)
         ),
