@@ -107,8 +107,8 @@ def check_schema(look: Callable[[], SchemaState]) -> Finding:
         return Finding("schema", Level.PROBLEM, f"{error.message}.")
     if state.found < state.needed:
         sentence = (
-            f"The schema is at {state.found} and this version needs {state.needed}: stop the "
-            "server and run `tidings migrate`."
+            f"The schema is at {state.found} and this version needs {state.needed}: run "
+            "`tidings migrate` (on SQLite with the server stopped)."
         )
         return Finding("schema", Level.PROBLEM, sentence)
     if state.found > state.needed:
