@@ -187,6 +187,20 @@ async def test_a_consumers_own_transaction_decides_the_answer(clock: ManualClock
             await receiver.dead_letters()
 
 
+async def test_a_consumers_own_transaction_that_calls_exit_is_503_and_nothing_ends(
+    clock: ManualClock,
+) -> None:
+    def leave(_: Callback) -> None:
+        raise SystemExit(3)
+
+    async def leave_too(_: Callback) -> None:
+        raise SystemExit(3)
+
+    for function in (leave, leave_too):
+        receiver = Receiver(secrets=SECRETS, inbox=OwnTransaction(function), clock=clock)
+        assert (await receiver.receive(callback("n"))).status == 503
+
+
 async def test_secrets_change_while_a_receiver_runs(tmp_path: Path, clock: ManualClock) -> None:
     async with receiver_at(f"sqlite:///{tmp_path}/x.db", clock, secrets="old\n") as receiver:
         assert (await receiver.receive(callback("n"))).status == 401

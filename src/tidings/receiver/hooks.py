@@ -88,13 +88,13 @@ class Hooks:
             raise ConfigurationError(
                 "on", f"there is a handler for ({object_type!r}, {event_type!r}) already"
             )
-        self._events[object_type, event_type] = _called(function)
+        self._events[object_type, event_type] = _hook(function)
 
     def add_other(self, kind: ItemKind, function: Hook) -> None:
         """Add a function for what is no event of a pattern."""
         if kind in self._others:
             raise ConfigurationError("on", f"there is a handler for each {kind.name} already")
-        self._others[kind] = _called(function)
+        self._others[kind] = _hook(function)
 
     def find(self, event: ReceivedEvent) -> Called | None:
         """Return the function to call for an event; None where nobody wants it."""
@@ -108,13 +108,18 @@ class Hooks:
         return self._others.get(ItemKind.UNKNOWN)
 
 
-def _called(function: Hook) -> Called:
+def _hook(function: Hook) -> Called:
     count = _wanted(function)
     if count not in (1, 2):
         raise ConfigurationError("on", "a handler takes the event, and the transaction if it likes")
+    return called(function, in_transaction=count == 2)
+
+
+def called(function: Hook, *, in_transaction: bool = False) -> Called:
+    """Return a function of either colour as one that is awaited, and can end nothing else."""
     call = getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__
     is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
-    return Called(function=function, is_async=is_async, in_transaction=count == 2)
+    return Called(function=function, is_async=is_async, in_transaction=in_transaction)
 
 
 def _wanted(function: Hook) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from tidings.receiver.cancellation import unless_cancelled
+from tidings.receiver.hooks import called
 from tidings.receiver.notification import Notification, ReceivedEvent
 from tidings.receiver.reading import contents_of
 
@@ -33,17 +31,11 @@ class OwnTransaction:
     """
 
     def __init__(self, keep: Callable[[Callback], Awaitable[object] | object]) -> None:
-        self._keep = keep
+        self._keep = called(keep)
 
     async def keep(self, notification: Notification) -> None:
         """Hand a notification over; raise what the consumer's function raises."""
-        callback = callback_of(notification)
-        if inspect.iscoroutinefunction(self._keep):
-            await unless_cancelled(self._keep(callback))
-            return
-        kept = await asyncio.to_thread(self._keep, callback)
-        if inspect.isawaitable(kept):
-            await unless_cancelled(kept)
+        await self._keep(callback_of(notification))
 
 
 def callback_of(notification: Notification) -> Callback:
