@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +11,12 @@ from types import TracebackType
 
 import httpx
 import msgspec
+import pytest
 
+from tidings.cli import main
 from tidings.client import Client, Patience
 from tidings.clock import SystemClock
+from tidings.config import ENV_PREFIX
 from tidings.demo.processes import ServerProcess
 from tidings.domain.key import Role
 from tidings.testing.keys import make_key
@@ -101,14 +106,20 @@ class RunningServer:
         self, *arguments: str, key: str | None = None, given: bytes = b""
     ) -> subprocess.CompletedProcess[bytes]:
         """Run the real command `tidings` against this server and its database."""
-        return run_command(
-            *arguments,
-            folder=self.folder,
-            given=given,
-            TIDINGS_DATABASE=self.database,
-            TIDINGS_URL=self.url,
-            TIDINGS_KEY=key or "",
-        )
+        return run_command(*arguments, folder=self.folder, given=given, **self._settings(key))
+
+    def run_here(
+        self, *arguments: str, key: str | None = None, given: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Do the same within this process."""
+        return run_here(*arguments, folder=self.folder, given=given, **self._settings(key))
+
+    def _settings(self, key: str | None) -> dict[str, str]:
+        return {
+            "TIDINGS_DATABASE": self.database,
+            "TIDINGS_URL": self.url,
+            "TIDINGS_KEY": key or "",
+        }
 
 
 def run_command(
@@ -124,6 +135,29 @@ def run_command(
         timeout=COMMAND_SECONDS,
         check=False,
     )
+
+
+def run_here(
+    *arguments: str, folder: Path, given: bytes = b"", **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `tidings` to its end within this process: all of it but the half second of its start."""
+    said, complained = io.BytesIO(), io.BytesIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in [name for name in os.environ if name.startswith(ENV_PREFIX)]:
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        # What commands make is their owner's alone; the tests that follow keep their own umask.
+        patch.setattr(os, "umask", lambda mask: 0)
+        patch.setattr(sys, "argv", ["tidings", *arguments])
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        patch.setattr(sys, "stdout", io.TextIOWrapper(said, write_through=True))
+        patch.setattr(sys, "stderr", io.TextIOWrapper(complained, write_through=True))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = int(ended.value.code or 0)
+        return subprocess.CompletedProcess(arguments, code, said.getvalue(), complained.getvalue())
 
 
 def changes_body(solution: str, first: int, count: int = 1) -> bytes:

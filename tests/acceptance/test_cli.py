@@ -1,4 +1,8 @@
-"""The command line, through the real command: what each verb does, and what it refuses."""
+"""The command line: what each verb does, and what it refuses.
+
+Most run within the test's process, for the start of one takes half a second: real ones are run here
+where it matters, and by every page of the documentation.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +61,7 @@ def parsed(result: subprocess.CompletedProcess[bytes]) -> Any:
 
 def create_webhook(server: RunningServer, key: str, solution: str, *more: str) -> str:
     """Make a webhook through the command line and return its id."""
-    made = parsed(server.run("webhooks", "create", "--solution", solution, *more, key=key))
+    made = parsed(server.run_here("webhooks", "create", "--solution", solution, *more, key=key))
     webhook_id: str = made["webhook_id"]
     return webhook_id
 
@@ -76,26 +80,26 @@ def test_keys_create_prints_the_key_alone(tmp_path: Path) -> None:
 
 def test_keys_are_listed_and_revoked(server: RunningServer) -> None:
     server.make_key("publisher", account="listed")
-    (found,) = parsed(server.run("keys", "list", "--account", "listed", "--json"))
+    (found,) = parsed(server.run_here("keys", "list", "--account", "listed", "--json"))
     assert (found["account"], found["role"], found["revoked_at"]) == ("listed", "publisher", None)
-    assert found["key_id"].encode() in done(server.run("keys", "list"))
-    done(server.run("keys", "revoke", found["key_id"]))
-    (revoked,) = parsed(server.run("keys", "list", "--account", "listed", "--json"))
+    assert found["key_id"].encode() in done(server.run_here("keys", "list"))
+    done(server.run_here("keys", "revoke", found["key_id"]))
+    (revoked,) = parsed(server.run_here("keys", "list", "--account", "listed", "--json"))
     assert revoked["revoked_at"] is not None
-    assert "No living key" in refused(server.run("keys", "revoke", found["key_id"]))
+    assert "No living key" in refused(server.run_here("keys", "revoke", found["key_id"]))
 
 
 def test_a_second_key_of_one_name_is_refused(server: RunningServer) -> None:
     wish = ("keys", "create", "--account", "twice", "--name", "n", "--role", "admin")
-    done(server.run(*wish))
-    refused(server.run(*wish))
+    done(server.run_here(*wish))
+    refused(server.run_here(*wish))
 
 
 def test_a_webhook_is_made_listed_shown_changed_and_deleted(
     server: RunningServer, key: str
 ) -> None:
     made = parsed(
-        server.run(
+        server.run_here(
             *("webhooks", "create", "--solution", "crm", "--application", "deals"),
             *("--field", "stage", "--endpoint", "http://127.0.0.1:9/hook"),
             key=key,
@@ -105,36 +109,36 @@ def test_a_webhook_is_made_listed_shown_changed_and_deleted(
     assert made["signing_secret"].startswith("whsec_")
     wanted = {"application": {"application_id": "deals", "field_ids": ["stage"]}}
     assert made["filter"] == wanted
-    (listed,) = parsed(server.run("webhooks", "list", "--solution", "crm", "--json", key=key))
-    shown = parsed(server.run("webhooks", "show", webhook_id, "--json", key=key))
+    (listed,) = parsed(server.run_here("webhooks", "list", "--solution", "crm", "--json", key=key))
+    shown = parsed(server.run_here("webhooks", "show", webhook_id, "--json", key=key))
     assert listed == shown
     assert "signing_secret" not in shown
-    told = done(server.run("webhooks", "show", webhook_id, key=key))
+    told = done(server.run_here("webhooks", "show", webhook_id, key=key))
     assert b"deals: stage" in told
     assert shown["system_status"]["enabled"]["expires_at"].encode() in told
-    off = parsed(server.run("webhooks", "update", webhook_id, "--disable", key=key))
+    off = parsed(server.run_here("webhooks", "update", webhook_id, "--disable", key=key))
     assert off["notification_status"] == {"disabled": {}}
     wide = parsed(
-        server.run("webhooks", "update", webhook_id, "--whole-solution", "--enable", key=key)
+        server.run_here("webhooks", "update", webhook_id, "--whole-solution", "--enable", key=key)
     )
     assert wide["filter"] == {"solution": {}}
     assert wide["notification_status"] == {"enabled": {"url": "http://127.0.0.1:9/hook"}}
-    done(server.run("webhooks", "delete", webhook_id, key=key))
-    refused(server.run("webhooks", "show", webhook_id, key=key))
+    done(server.run_here("webhooks", "delete", webhook_id, key=key))
+    refused(server.run_here("webhooks", "show", webhook_id, key=key))
 
 
 def test_what_the_server_refuses_is_a_sentence_and_exit_code_1(
     server: RunningServer, key: str
 ) -> None:
     wish = ("webhooks", "create", "--solution", "s")
-    assert "webhook.kinds" in refused(server.run(*wish, "--kind", "RECORD_BENT", key=key))
-    assert "webhook" in refused(server.run("events", "list", "no-such-webhook", key=key))
+    assert "webhook.kinds" in refused(server.run_here(*wish, "--kind", "RECORD_BENT", key=key))
+    assert "webhook" in refused(server.run_here("events", "list", "no-such-webhook", key=key))
 
 
 def test_a_key_of_the_wrong_role_is_told_which_it_needs(server: RunningServer) -> None:
     publisher = server.make_key("publisher")
-    assert "subscriber" in refused(server.run("webhooks", "list", key=publisher))
-    assert "TIDINGS_KEY" in refused(server.run("webhooks", "list", key="tdg_wrong"))
+    assert "subscriber" in refused(server.run_here("webhooks", "list", key=publisher))
+    assert "TIDINGS_KEY" in refused(server.run_here("webhooks", "list", key="tdg_wrong"))
 
 
 def test_a_file_is_published_once_however_often_it_is_sent(server: RunningServer, key: str) -> None:
@@ -145,14 +149,16 @@ def test_a_file_is_published_once_however_often_it_is_sent(server: RunningServer
     packed.write_bytes(gzip.compress(file.read_bytes()))
     wish = ("--solution", "files", "--json")
     receipts = [
-        parsed(server.run("publish", str(file), *wish, key=key)),
-        parsed(server.run("publish", str(file), "--gzip", *wish, key=key)),
-        parsed(server.run("publish", str(packed), *wish, key=key)),
-        parsed(server.run("publish", "-", *wish, key=key, given=file.read_bytes())),
+        parsed(server.run_here("publish", str(file), *wish, key=key)),
+        parsed(server.run_here("publish", str(file), "--gzip", *wish, key=key)),
+        parsed(server.run_here("publish", str(packed), *wish, key=key)),
+        parsed(server.run_here("publish", "-", *wish, key=key, given=file.read_bytes())),
     ]
     assert all(receipt == receipts[0] for receipt in receipts)
     assert (receipts[0]["accepted"], receipts[0]["lines"]) == (2_500, 2_500)
-    listed = done(server.run("events", "list", webhook_id, "--limit", "9999", "--json", key=key))
+    listed = done(
+        server.run_here("events", "list", webhook_id, "--limit", "9999", "--json", key=key)
+    )
     records = [json.loads(line)["record_event_data"]["record_id"] for line in listed.splitlines()]
     assert records == [str(number) for number in range(2_500)]
 
@@ -164,25 +170,27 @@ def test_a_bad_line_is_named_and_the_mended_file_goes_on_from_there(
     file = server.folder / "mended.ndjson"
     good, rest = lines(range(1_500)), lines(range(1_500, 1_600))
     file.write_bytes(good + b'{"kind": "RECORD_BENT"}\n' + rest)
-    sentence = refused(server.run("publish", str(file), "--solution", "mended", key=key))
+    sentence = refused(server.run_here("publish", str(file), "--solution", "mended", key=key))
     assert "Line 1501" in sentence
     file.write_bytes(good + rest)
     # The command that it tells to run, as it stands.
     command = sentence.strip().rpartition("go on with: tidings ")[2].split(" ")
     assert command[0] == "publish"
-    done(server.run(*command, key=key))
-    listed = done(server.run("events", "list", webhook_id, "--limit", "9999", "--json", key=key))
+    done(server.run_here(*command, key=key))
+    listed = done(
+        server.run_here("events", "list", webhook_id, "--limit", "9999", "--json", key=key)
+    )
     records = [json.loads(line)["record_event_data"]["record_id"] for line in listed.splitlines()]
     assert records == [str(number) for number in range(1_600)]
 
 
 def test_events_are_listed_and_go_on_from_a_token(server: RunningServer, key: str) -> None:
     webhook_id = create_webhook(server, key, "paged")
-    done(server.run("publish", "-", "--solution", "paged", key=key, given=lines(range(5))))
-    first = server.run("events", "list", webhook_id, "--limit", "3", key=key)
+    done(server.run_here("publish", "-", "--solution", "paged", key=key, given=lines(range(5))))
+    first = server.run_here("events", "list", webhook_id, "--limit", "3", key=key)
     assert done(first).count(b"RECORD_CREATED") == 3
     token = first.stderr.decode().split()[-1]
-    rest = server.run("events", "list", webhook_id, "--page-token", token, "--json", key=key)
+    rest = server.run_here("events", "list", webhook_id, "--page-token", token, "--json", key=key)
     assert [
         json.loads(line)["record_event_data"]["record_id"] for line in done(rest).splitlines()
     ] == [
@@ -210,7 +218,9 @@ def test_events_are_followed_as_they_come_until_ctrl_c(server: RunningServer, ke
         bound = threading.Timer(COMMAND_SECONDS, following.kill)
         bound.start()
         try:
-            done(server.run("publish", "-", "--solution", "followed", key=key, given=lines([7])))
+            done(
+                server.run_here("publish", "-", "--solution", "followed", key=key, given=lines([7]))
+            )
             event = json.loads(following.stdout.readline())
             following.send_signal(signal.SIGINT)
             _, said = following.communicate()

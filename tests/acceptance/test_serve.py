@@ -207,9 +207,9 @@ def test_a_revoked_key_is_refused_from_the_next_request_on(standing: RunningServ
     key = standing.make_key(account="revoked")
     with standing.client(key) as client:
         assert client.list_webhooks().webhooks == ()
-        shown = standing.run("keys", "list", "--account", "revoked", "--json").stdout
+        shown = standing.run_here("keys", "list", "--account", "revoked", "--json").stdout
         (made,) = msgspec.json.decode(shown)
-        assert standing.run("keys", "revoke", made["key_id"]).returncode == 0
+        assert standing.run_here("keys", "revoke", made["key_id"]).returncode == 0
         with pytest.raises(Unauthenticated):
             client.list_webhooks()
 

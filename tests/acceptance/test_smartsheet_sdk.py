@@ -212,16 +212,16 @@ def test_the_command_line_disables_for_the_owner_and_enables_again(
     number = made.id
     enable = smartsheet.models.Webhook({"enabled": True})
     client.Webhooks.update_webhook(number, enable)
-    (listed,) = json.loads(server.run("webhooks", "callbacks", "--json", key=key).stdout)
+    (listed,) = json.loads(server.run_here("webhooks", "callbacks", "--json", key=key).stdout)
     assert (listed["id"], listed["status"]) == (number, "ENABLED")
-    off = server.run("webhooks", "disable", str(number), "--administrative", key=key)
+    off = server.run_here("webhooks", "disable", str(number), "--administrative", key=key)
     assert json.loads(off.stdout)["status"] == "DISABLED_ADMINISTRATIVE", off.stderr
     with pytest.raises(smartsheet.exceptions.ApiError, match="1154"):
         client.Webhooks.update_webhook(number, enable)
-    on = server.run("webhooks", "enable", str(number), key=key)
+    on = server.run_here("webhooks", "enable", str(number), key=key)
     assert (on.returncode, json.loads(on.stdout)["status"]) == (0, "ENABLED"), on.stderr
     endpoint.willing = False
-    refused = server.run("webhooks", "enable", str(number), key=key)
+    refused = server.run_here("webhooks", "enable", str(number), key=key)
     assert refused.returncode == 1
     assert b"DISABLED_VERIFICATION_FAILED: Request returned HTTP status code 500" in refused.stderr
     client.Webhooks.delete_webhook(number)
