@@ -26,9 +26,8 @@ from tidings.storage.clock_bound import ClockBound
 from tidings.storage.sqlite import (
     appends,
     lifecycle_store,
+    page_scan,
     transaction,
-    webhook_rows,
-    webhook_store,
     writer,
 )
 from tidings.storage.sqlite.change_log import SqliteChangeLog
@@ -133,9 +132,8 @@ def values_as_python_compares(plant: Plant) -> None:
 
 def todays_filter_for_all(plant: Plant) -> None:
     """L7: yesterday's changes by today's filter."""
-    find = webhook_rows.find_revisions
-    plant.setattr(webhook_rows, "find_revisions", lambda *given: find(*given)[-1:])
-    plant.setattr(webhook_store, "find_revisions", lambda *given: find(*given)[-1:])
+    cut = page_scan.spans
+    plant.setattr(page_scan, "spans", lambda revisions, *given: cut(revisions[-1:], *given))
 
 
 def hints_over_a_gap(plant: Plant) -> None:
