@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from tidings.domain import difference, sweep
+from tidings.domain import filter as domain_filter
 from tidings.domain.buckets import bucket_of
 from tidings.domain.log_entry import Append, Page, PageQuery, Receipt
 from tidings.domain.positions import PER_MILLISECOND, position_at
@@ -132,7 +133,7 @@ def values_as_python_compares(plant: Plant) -> None:
 
 def todays_filter_for_all(plant: Plant) -> None:
     """L7: yesterday's changes by today's filter."""
-    cut = page_scan.spans
+    cut = domain_filter.spans
     plant.setattr(page_scan, "spans", lambda revisions, *given: cut(revisions[-1:], *given))
 
 
