@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import tidings.storage
-from tests.acceptance.processes import run_command
+from tests.acceptance.processes import run_command, run_here
 from tidings.errors import ConfigurationError
 from tidings.storage.open import postgres
 
@@ -19,7 +19,7 @@ def test_only_migrate_makes_the_schema_and_doctor_says_how_the_database_stands(
     postgres_url: str, tmp_path: Path
 ) -> None:
     def run(*arguments: str) -> tuple[int, str, str]:
-        done = run_command(*arguments, folder=tmp_path, TIDINGS_DATABASE=postgres_url)
+        done = run_here(*arguments, folder=tmp_path, TIDINGS_DATABASE=postgres_url)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     code, _, sentence = run("migrate", "--check")
