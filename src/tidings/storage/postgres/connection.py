@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from tidings.domain import limits
 from tidings.errors import ConfigurationError, StorageUnavailable
 from tidings.storage.postgres.failures import PerhapsHereAlone, closed, is_lost, ours
 from tidings.storage.postgres.hosts import Hosts, sought
+from tidings.storage.postgres.pool import Pool
 from tidings.storage.postgres.queries import load_queries
 
 _SQL = load_queries("transactions")
@@ -36,14 +36,7 @@ _PLANS = {
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc,unused-ignore]  # asyncpg is partly typed
-    """A connection that needs no cleaning when it goes back to the pool.
-
-    Nothing of ours changes a session; an open transaction is rolled back by asyncpg either way.
-    """
-
-    def get_reset_query(self) -> str:
-        """Return nothing: the default is one more round trip for each borrowing."""
-        return ""
+    """One of ours. It needs no cleaning between borrowers: none of them changes its session."""
 
 
 class Copy(msgspec.Struct, frozen=True):
@@ -60,17 +53,21 @@ class Database:
     def __init__(self, url: str, *, connections: int, statement_seconds: float) -> None:
         self._hosts = Hosts(url)
         self._target = sought(url)
-        self._connections = connections
         self._statement_seconds = statement_seconds
-        self._pool: Any = None
-        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pool: Pool[Connection] = Pool(connections, self.connect)
         self._closed = False
 
     async def connect(self, settings: Mapping[str, str] | None = None) -> Connection:
         """Open a connection of one's own; the caller translates what it raises."""
         if self._closed:
             raise closed()
-        return await self._connected(**self._options(settings or {}))
+        options = self._options(settings or {})
+
+        async def connected(url: str) -> Connection:
+            connection: Connection = await asyncpg.connect(url, **options)
+            return connection
+
+        return await self._hosts.first(connected)
 
     async def fetch(self, query: str, *values: object) -> list[Row]:
         """Run a read; once more on another connection where the first was lost."""
@@ -94,13 +91,6 @@ class Database:
         async with self._transaction("begin_read") as connection:
             yield connection
 
-    async def _connected(self, *_: object, **options: Any) -> Connection:
-        async def connected(url: str) -> Connection:
-            connection: Connection = await asyncpg.connect(url, **options)
-            return connection
-
-        return await self._hosts.first(connected)
-
     async def _fetch(self, query: str, values: tuple[object, ...]) -> list[Row]:
         async with self._borrowed() as connection:
             rows: list[Row] = await connection.fetch(query, *values)
@@ -109,8 +99,7 @@ class Database:
     async def close(self) -> None:
         """Close the pool; borrowed connections are waited for. A second call does nothing."""
         self._closed = True
-        if self._pool is not None:
-            await self._pool.close()
+        await self._pool.close()
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
@@ -123,32 +112,20 @@ class Database:
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Connection]:
         """Borrow a pooled connection; what an error left open on it is rolled back."""
-        if self._closed:
-            raise closed()
-        if self._pool is None:
-            self._pool = asyncpg.create_pool(
-                min_size=0,
-                max_size=self._connections,
-                connect=self._connected,
-                **self._options({}),
-            )
-            self._ready = asyncio.ensure_future(_initialized(self._pool))
-        await asyncio.shield(self._ready)
-        try:
-            connection = await self._pool.acquire(timeout=limits.DATABASE_ACQUIRE_SECONDS)
-        except TimeoutError as error:
-            raise StorageUnavailable("no connection to the database became free in time") from error
+        connection = await self._pool.take()
         try:
             yield connection
         except BaseException as error:
-            if is_lost(error):
-                connection.terminate()
+            if is_lost(error) or not isinstance(error, Exception):
+                connection.terminate()  # cancelled in the midst: nobody knows what is open on it
             elif connection.is_in_transaction():
                 with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                     await connection.execute(_SQL["rollback"])
+                if connection.is_in_transaction():
+                    connection.terminate()
             raise
         finally:
-            await self._pool.release(connection)
+            self._pool.give_back(connection)
 
     def _options(self, settings: Mapping[str, str]) -> dict[str, Any]:
         statement_ms = round(self._statement_seconds * 1000)
@@ -203,11 +180,6 @@ async def commit(connection: Connection, last: Copy | None = None) -> None:
         raise PerhapsHereAlone("the wait for a standby was broken off")
     if said != _COMMITTED:
         raise StorageUnavailable("the database undid a transaction instead of committing it")
-
-
-async def _initialized(pool: Any) -> None:
-    """Let a pool make itself ready; it opens no connection yet."""
-    await pool
 
 
 def check_url(url: str) -> None:
