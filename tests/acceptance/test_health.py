@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 15.0
 def asked(url: str) -> httpx.Response | None:
     """Return an answer, None where nobody listens."""
     try:
-        return httpx.get(url, trust_env=False, timeout=PATIENCE_SECONDS)
+        return httpx.get(url, trust_env=False, verify=False, timeout=PATIENCE_SECONDS)
     except httpx.TransportError:
         return None
 
