@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,25 @@ def work(lifeline):
 sys.exit(Workers(1, work, SystemClock()).run())
 """
 
+ORPHANS = """
+import os, signal, sys, time
+from pathlib import Path
+from tidings.cli.workers import Workers
+from tidings.clock import SystemClock
+
+folder = Path(sys.argv[1])
+
+def work(lifeline):
+    (folder / f"working-{os.getpid()}").touch()
+    while len(list(folder.glob("working-*"))) < 2:
+        time.sleep(0.01)
+    os.kill(os.getppid(), signal.SIGKILL)
+    os.read(lifeline, 1)
+    (folder / f"told-{os.getpid()}").touch()
+
+Workers(2, work, SystemClock()).run()
+"""
+
 
 @pytest.mark.parametrize(
     ("seconds", "lives", "code"),
@@ -52,3 +72,12 @@ def test_only_a_start_that_is_refused_ends_all_of_them(
     )
     assert (len(told.read_text().split()), ended.returncode) == (lives, code)
     assert "the database is away" in ended.stderr
+
+
+def test_each_worker_is_told_that_its_parent_was_killed(tmp_path: Path) -> None:
+    # Its output ends with the last who holds it: the workers, not the parent.
+    killed = subprocess.run(
+        [sys.executable, "-c", ORPHANS, str(tmp_path)], capture_output=True, timeout=30, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob("told-*"))) == 2
