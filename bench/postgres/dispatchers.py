@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -57,28 +57,29 @@ class _Burst(msgspec.Struct, frozen=True):
 
 def measure(sizes: Sizes, folder: Path) -> Iterator[Row]:
     """Measure bursts of pings by two processes, in turns with one, on equal databases."""
-    each = max(1, sizes.pings // _SHARE // _ACCOUNTS)
-    owed = each * _ACCOUNTS
+    wanted = max(1, sizes.pings // _SHARE)
+    accounts = [f"account-{number}" for number in range(min(_ACCOUNTS, wanted))]
+    each = wanted // len(accounts)
+    owed = each * len(accounts)
+    published = partial(_published, accounts=accounts)
     with (
         running_cluster() as cluster,
         running("bench.receiver", 0, log=folder / "receiver.log") as receiver,
         ExitStack() as stack,
     ):
         first = cluster.database()
-        fill(first, partial(_filled, port=receiver.port, each=each))
+        fill(first, partial(_filled, accounts=accounts, port=receiver.port, each=each))
         second = cluster.copy(first)
         settle(first)
         one, two = (
             _started(stack, folder, database, count)
             for database, count in ((first, 1), (second, 2))
         )
+        burst = partial(_burst, published=published, receiver=receiver, cluster=cluster, owed=owed)
         if sizes.rounds > 1:  # connections, statements, caches: the first burst pays for all
             for side in (one, two):
-                _burst(side, receiver, cluster, owed)
-        pairs = [
-            (_burst(two, receiver, cluster, owed), _burst(one, receiver, cluster, owed))
-            for _ in range(sizes.rounds)
-        ]
+                burst(side)
+        pairs = [(burst(two), burst(one)) for _ in range(sizes.rounds)]
     busier = statistics.median(max(both.each) / (sum(both.each) or 1) for both, _ in pairs)
     cores = len(os.sched_getaffinity(0))
     few = f"; {cores} cores are too few for two" if cores < _CORES_LEAST else ""
@@ -110,26 +111,29 @@ def _started(stack: ExitStack, folder: Path, database: str, count: int) -> _Side
     return _Side(database, dispatchers)
 
 
-async def _filled(filling: Filling, *, port: int, each: int) -> None:
-    for account in _accounts():
+async def _filled(filling: Filling, *, accounts: Sequence[str], port: int, each: int) -> None:
+    for account in accounts:
         wish = Wished(account=account, solution=_SOLUTION, url=f"http://127.0.0.1:{port}/hook")
         await filling.webhooks([wish] * each)
 
 
-async def _published(filling: Filling) -> None:
-    await asyncio.gather(*(filling.events(account, _SOLUTION, 1) for account in _accounts()))
+async def _published(filling: Filling, *, accounts: Sequence[str]) -> None:
+    await asyncio.gather(*(filling.events(account, _SOLUTION, 1) for account in accounts))
 
 
-def _accounts() -> list[str]:
-    return [f"account-{number}" for number in range(_ACCOUNTS)]
-
-
-def _burst(side: _Side, receiver: Process, cluster: Cluster, owed: int) -> _Burst:
+def _burst(
+    side: _Side,
+    *,
+    published: Callable[[Filling], Coroutine[object, object, None]],
+    receiver: Process,
+    cluster: Cluster,
+    owed: int,
+) -> _Burst:
     """Publish a change in every account, and wait until each webhook is pinged."""
     SystemClock().pause(PACE_SECONDS)
     seen_by(receiver)
     cpu = [process.cpu_seconds() for process in side.dispatchers]
-    fill(side.database, _published)
+    fill(side.database, published)
     database_cpu = cluster.cpu_seconds()
     seen = all_seen(receiver, owed)
     each = [
