@@ -8,19 +8,15 @@ only once the dispatcher has taken up all that its owner did: an owner's change 
 from __future__ import annotations
 
 import asyncio
-import itertools
 
 from tidings import telemetry
-from tidings.domain import limits
 from tidings.domain.dispatch import Debt
+from tidings.engine.backlog import Backlog
 from tidings.engine.leases import Leases
 from tidings.engine.notifying import settling_of
 from tidings.engine.subscriptions import Subscription
 from tidings.errors import LeaseLost, NotFound, RevisionConflict
 from tidings.ports import WebhookStore
-
-IDLE_SECONDS = 60.0
-"""Between looks where nothing waits: whoever adds something wakes it."""
 
 
 class Endings:
@@ -32,28 +28,17 @@ class Endings:
         self.wake = asyncio.Event()
         self._store = store
         self._leases = leases
-        self._waiting: dict[str, Subscription] = {}
+        self._backlog = Backlog(self._end)
 
     def look_at(self, subscription: Subscription) -> None:
         """Take up a webhook if its debt has ended."""
         if _ended(subscription) is not None:
-            self._waiting[subscription.webhook_id] = subscription
+            self._backlog.add(subscription)
             self.wake.set()
 
     async def run_once(self) -> float:
         """Disable those that wait; raise what hindered any of them. They wait on then."""
-        waiting = iter(list(self._waiting.values()))
-        while some := list(itertools.islice(waiting, limits.ENDINGS_AT_ONCE)):
-            # Together, so that they share a commit.
-            done = await asyncio.gather(*map(self._end, some), return_exceptions=True)
-            for subscription, result in zip(some, done, strict=True):
-                webhook_id = subscription.webhook_id
-                if result is True and self._waiting.get(webhook_id) is subscription:
-                    del self._waiting[webhook_id]
-            for result in done:
-                if isinstance(result, BaseException):
-                    raise result
-        return limits.FLUSH_SECONDS if self._waiting else IDLE_SECONDS
+        return await self._backlog.work_off()
 
     async def _end(self, subscription: Subscription) -> bool:
         """Disable one; return whether nothing is left to do for it."""

@@ -8,20 +8,16 @@ lets it be judged again.
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable
 
 from tidings import telemetry
-from tidings.domain import limits
 from tidings.domain.sheet_standing import scope_judged, sheet_of, told_of_loss
+from tidings.engine.backlog import Backlog
 from tidings.engine.calls import Judgement, calls_of
 from tidings.engine.leases import Leases
 from tidings.engine.subscriptions import Subscription
 from tidings.errors import LeaseLost, NotFound, RevisionConflict
 from tidings.ports import Clock, WebhookStore
-
-IDLE_SECONDS = 60.0
-"""Between looks where nothing waits: whoever adds something wakes it."""
 
 
 class Standings:
@@ -38,27 +34,16 @@ class Standings:
         self._store = store
         self._leases = leases
         self._clock = clock
-        self._waiting: dict[str, Subscription] = {}
+        self._backlog = Backlog(self._write)
 
     def look_at(self, subscription: Subscription) -> None:
         """Take up a webhook with a judgement that isn't in its row yet."""
-        self._waiting[subscription.webhook_id] = subscription
+        self._backlog.add(subscription)
         self.wake.set()
 
     async def run_once(self) -> float:
         """Write what waits; raise what hindered any of it. It waits on then."""
-        waiting = iter(list(self._waiting.values()))
-        while some := list(itertools.islice(waiting, limits.ENDINGS_AT_ONCE)):
-            # Together, so that they share a commit.
-            done = await asyncio.gather(*map(self._write, some), return_exceptions=True)
-            for subscription, result in zip(some, done, strict=True):
-                webhook_id = subscription.webhook_id
-                if result is True and self._waiting.get(webhook_id) is subscription:
-                    del self._waiting[webhook_id]
-            for result in done:
-                if isinstance(result, BaseException):
-                    raise result
-        return limits.FLUSH_SECONDS if self._waiting else IDLE_SECONDS
+        return await self._backlog.work_off()
 
     async def _write(self, subscription: Subscription) -> bool:
         """Write what is to be said of a webhook, one after the other; return whether all is."""
