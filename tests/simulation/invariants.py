@@ -74,18 +74,21 @@ def in_order(page: PageSeen) -> None:
     must(page.next_token >= page.after, f"3: the token went back: {page}")
 
 
-def notified(history: History, subscriber: Subscriber, *, visibly_off: bool) -> None:
-    """4: after its last event an enabled webhook got an acknowledged ping, or is visibly off."""
+def notified(history: History, subscriber: Subscriber, read_to: int, *, visibly_off: bool) -> None:
+    """4: after its last event an enabled webhook got an acknowledged ping, or is visibly off.
+
+    Who has read that far needs no ping, whoever read and wherever their tokens are: switching on
+    pings only if events wait.
+    """
     events = history.events_of(subscriber)
     if not events or visibly_off or not subscriber.wanted_on:
         return
     last = events[-1].position
-    read = subscriber.token is not None and subscriber.token >= last
     told = any(
         (attempt.sent.covered >= last or attempt.last_event >= last) and attempt.took
         for attempt in subscriber.attempts
     )
-    must(told or read, f"4: {subscriber.webhook_id} was never told of {last}")
+    must(told or read_to >= last, f"4: {subscriber.webhook_id} was never told of {last}")
 
 
 def read_to_the_end(history: History, subscriber: Subscriber, read_to: int) -> None:

@@ -59,7 +59,7 @@ class Judging:
         if walk is not None:
             invariants.collection_never_stops(history, subscriber, walk)
             invariants.nothing_lost(history, subscriber, walk)
-        invariants.notified(history, subscriber, visibly_off=shown.off)
+        invariants.notified(history, subscriber, read_to, visibly_off=shown.off)
         if not shown.off and self._clients.reads_on(subscriber) and not subscriber.dying:
             invariants.read_to_the_end(history, subscriber, read_to)
 
