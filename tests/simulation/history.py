@@ -18,6 +18,7 @@ from tests.simulation.endpoints import Sent
 from tidings.domain import limits
 from tidings.domain.filter import ApplicationFilter, Revision
 from tidings.domain.lifecycle import NOTIFIED, Stage
+from tidings.engine.worker import PAUSE_AFTER_FAILURE_SECONDS
 
 _POSITION = attrgetter("position")
 
@@ -194,6 +195,10 @@ class History:
         self.trouble += seconds + limits.DOWNTIME_SECONDS
         if seconds > limits.DOWNTIME_SECONDS:
             self.down += seconds
+
+    def was_struck(self) -> None:
+        """Take note that the storage failed: a worker's round comes to nothing, and it pauses."""
+        self.trouble += PAUSE_AFTER_FAILURE_SECONDS
 
     def was_set(self, seconds: float) -> None:
         """Take note that the time of day stepped."""

@@ -48,6 +48,7 @@ class Month:
         self.server = server
         self.dice = Dice(seed)
         self.history = History()
+        server.threads.on_struck = self.history.was_struck
         parties = (server, self.history, self.dice)
         self.endpoints = Endpoints(*parties)
         self.platforms = Platforms(*parties)

@@ -37,6 +37,8 @@ class OneThread:
         """So many transactions of one fail."""
         self.deaf = False
         """Whether nobody hears of what is committed."""
+        self.on_struck: Callable[[], None] = lambda: None
+        """Called at each transaction that fails."""
         self._dice = dice
         self._readers = storage._readers
         self._writer = storage._writer
@@ -63,7 +65,7 @@ class OneThread:
     async def _read(self, read: Callable[..., T], *given: Any, **named: Any) -> T:
         for _ in range(self._dice.below(_SLOWEST_TURNS)):
             await asyncio.sleep(0)
-        if self._dice.chance(self.share):
+        if self._strikes():
             raise StorageUnavailable("struck")
         return self._readers.at_once(read, *given, **named)
 
@@ -74,7 +76,7 @@ class OneThread:
             return
         self._busy = True
         group, writer._turn = writer._turn, []
-        struck = self._dice.chance(self.share)
+        struck = self._strikes()
         loses_answer = struck and self._dice.chance(0.5)
         if struck and not loses_answer:
             self._fail_at(1 + self._dice.below(_LATEST_STATEMENT))
@@ -86,6 +88,12 @@ class OneThread:
             for waiting in group:
                 waiting.error = StorageUnavailable("committed, and the answer was lost")
         self._after(self._dice.below(_SLOWEST_TURNS), partial(self._answer, group, appended))
+
+    def _strikes(self) -> bool:
+        struck = self._dice.chance(self.share)
+        if struck:
+            self.on_struck()
+        return struck
 
     def _answer(self, group: Any, appended: Any) -> None:
         self._writer._settle(group, appended)
