@@ -3,12 +3,13 @@
 A month of pings has followers among its clients, a month of sheets receivers among its endpoints:
 production's own. What is sent goes through production's sender and guard, by scripted DNS.
 
-What was played on 2026-11-22, before those were in it: the month of pings by the seeds 0 to 199, in
-part by earlier states of this world; the month of sheets by seven seeds. With them in it: either
-month by the seeds 2 to 4. No seed found a fault of the engine. What failed was the world's own and
-is mended: a first empty page that nobody judged; publishes repeated after more than a day; jumps of
-the clock after which nothing is published or swept until somebody heeds the alarm (28, 93, 121); a
-ping at the instant of a publish (158, 199).
+What was played on 2026-11-22: both months by the seeds 0 to 199. None found a fault of the engine.
+Two found the world's own: a page that only the judges had read (9), and a spell of storage failures
+within which time was judged to be undisturbed (84). Before followers, receivers and the guard lived
+in it the months of pings had found more of that kind: a first empty page that nobody judged;
+publishes repeated after more than a day; jumps of the clock after which nothing is published or
+swept until somebody heeds the alarm (28, 93, 121); a ping at the instant of a publish (158, 199).
+What did find faults of the engine are the shorter random hours of one sheet (`random_hour.py`).
 """
 
 from __future__ import annotations
