@@ -8,7 +8,7 @@ import msgspec
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
-    """The defaults take under ten minutes on two quiet cores."""
+    """The defaults take a quarter of an hour on two quiet cores."""
 
     events: int = 1_000_000
     """In the log that is listed."""
