@@ -248,7 +248,10 @@ async def test_the_schema_is_raised_once_however_many_try(postgres_url: str) -> 
     states = await asyncio.gather(*(migrate_database(postgres_url) for _ in range(3)))
     state = await schema_state_of_database(postgres_url)
     assert state.found == state.needed
-    assert {one.found for one in states} == {0}
+    # Whoever looks later may find some of the migrations that another has made by then.
+    found = sorted(one.found for one in states)
+    assert found[0] == 0
+    assert found[-1] <= state.needed
     storage = await open_postgres(postgres_url, CLOCK, serve=True)
     assert (await storage.log.append(publish(entry()))).accepted == 1
     await storage.close()
